@@ -1,0 +1,96 @@
+"""The log and the catalogue as columns: what the fold, training and serving compute with.
+
+Articles and users are the integer keys of the database, small enough to index an array with.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Floats32 = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Small = npt.NDArray[np.int8]
+Bools = npt.NDArray[np.bool_]
+
+PAGES = {None: 0, "front": 1, "article": 2}
+DEVICES = {None: 0, "desktop": 1, "mobile": 2, "tablet": 3}
+OTHER_DEVICE = 4
+NONE = -1  # an absent key
+
+
+@dataclass(frozen=True)
+class ImpressionColumns:
+    """n impressions; the items of the i-th are ``items[offsets[i]:offsets[i + 1]]``, in the order shown."""
+
+    position: Ints  # (n,) of the row in the log
+    user: Ints  # (n,)
+    known_at: Floats  # (n,) seconds
+    offsets: Ints  # (n + 1,)
+    items: Ints  # (offsets[n],) article keys
+    page: Small  # (n,) see PAGES
+    device: Small  # (n,) see DEVICES
+    subscriber: Small  # (n,) -1 unknown, 0 no, 1 yes
+    context_article: Ints  # (n,) or NONE
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+
+@dataclass(frozen=True)
+class ClickColumns:
+    """n clicks; those whose list is known carry its row, context and length."""
+
+    position: Ints  # (n,) of the row in the log
+    user: Ints  # (n,)
+    article: Ints  # (n,)
+    at: Floats  # (n,) seconds
+    known_at: Floats  # (n,) seconds
+    weight: Floats  # (n,) 1 a click, 0 seen only
+    backfilled: Small  # (n,) 0 or 1
+    impression: Ints  # (n,) position of the impression in the log, or NONE
+    list_length: Ints  # (n,) items of that list, 0 when unknown
+    page: Small  # (n,) of that list
+    device: Small  # (n,) of that list
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """A stretch of the log, each half ordered by (known_at, at, position)."""
+
+    impressions: ImpressionColumns
+    clicks: ClickColumns
+
+    @property
+    def end(self) -> tuple[int, int]:
+        """Positions of the last impression and the last click in it; 0 for none."""
+        return (_last(self.impressions.position), _last(self.clicks.position))
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What is known of the articles besides their content; row = article key (row 0 is never used)."""
+
+    article_ids: npt.NDArray[np.object_]  # (n,) None where there is no such key
+    published_at: Floats  # (n,) NaN unknown
+    expires_at: Floats  # (n,) +inf never; -inf for deleted articles
+    section: Ints  # (n,) code of the section, NONE unknown
+    sections: tuple[str, ...]  # the names by code
+    premium: Floats  # (n,) 0 or 1, NaN unknown
+    length: Floats  # (n,) characters, NaN unknown
+
+    def __len__(self) -> int:
+        return len(self.article_ids)
+
+
+def device_code(device: str | None) -> int:
+    """Category of a device name; names that are not in DEVICES share one."""
+    return DEVICES.get(device.lower() if device else None, OTHER_DEVICE)
+
+
+def _last(positions: Ints) -> int:
+    return int(positions.max()) if len(positions) else 0

@@ -1,0 +1,160 @@
+"""The catalogue: write, read, delete; and the keys that stand for articles in the log."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, cast
+
+import numpy as np
+from sqlalchemy import Table, func, select, update
+from sqlalchemy.orm import Session
+
+from recsys.columns import NONE, Catalogue
+from recsys.database.bulk import chunks, insert_new, upsert
+from recsys.database.tables import ArticleChangeRow, ArticleRow, ContentRow
+from recsys.domain import Article, Timestamp
+
+ARTICLES = cast(Table, ArticleRow.__table__)
+CHANGES = cast(Table, ArticleChangeRow.__table__)
+FIELDS = tuple(Article.__dataclass_fields__)
+
+
+def keys_of(session: Session, article_ids: Iterable[str]) -> dict[str, int]:
+    """Keys of the articles that are known, deleted ones included."""
+    keys: dict[str, int] = {}
+    for chunk in chunks(dict.fromkeys(article_ids)):
+        rows = session.execute(select(ArticleRow.article_id, ArticleRow.key).where(ArticleRow.article_id.in_(chunk)))
+        keys.update(row._tuple() for row in rows)
+    return keys
+
+
+def ensure_keys(session: Session, article_ids: Iterable[str]) -> dict[str, int]:
+    """Keys of all these articles; one that the catalogue does not know becomes a known id without content."""
+    wanted = list(dict.fromkeys(article_ids))
+    keys = keys_of(session, wanted)
+    unknown = [article_id for article_id in wanted if article_id not in keys]
+    if unknown:
+        insert_new(session, ARTICLES, [{"article_id": article_id} for article_id in unknown])
+        created = keys_of(session, unknown)
+        record_changes(session, created.values())
+        keys.update(created)
+    return keys
+
+
+def put_articles(session: Session, articles: Sequence[Article]) -> int:
+    """Insert or overwrite articles by id (the last of equal ids wins) and return how many really changed."""
+    latest = {article.article_id: article for article in articles}
+    before = {row.article_id: row for row in _rows_by_id(session, latest)}
+    changed = [article for article in latest.values() if _differs(before.get(article.article_id), article)]
+    upsert(session, ARTICLES, [{**asdict(article), "deleted_at": None} for article in changed], ["article_id"])
+    keys = keys_of(session, [article.article_id for article in changed])
+    session.expire_all()
+    _forget_contents(session, changed, before)
+    record_changes(session, keys.values())
+    return len(changed)
+
+
+def get_article(session: Session, article_id: str) -> Article | None:
+    """One article of the catalogue; None when unknown or deleted."""
+    row = session.scalar(select(ArticleRow).where(ArticleRow.article_id == article_id, ArticleRow.deleted_at.is_(None)))
+    return None if row is None else to_article(row)
+
+
+def delete_article(session: Session, article_id: str, at: Timestamp) -> bool:
+    """Take an article out of the catalogue; what happened with it stays in the log. False when there is none."""
+    key = session.scalar(
+        update(ArticleRow)
+        .where(ArticleRow.article_id == article_id, ArticleRow.deleted_at.is_(None))
+        .values(deleted_at=at)
+        .returning(ArticleRow.key)
+    )
+    if key is not None:
+        record_changes(session, [key])
+    return key is not None
+
+
+def articles_by_key(session: Session, keys: Iterable[int]) -> dict[int, Article]:
+    """The articles with these keys that are in the catalogue now: what was deleted is not there."""
+    found: dict[int, Article] = {}
+    for chunk in chunks(keys):
+        rows = session.scalars(select(ArticleRow).where(ArticleRow.key.in_(chunk), ArticleRow.deleted_at.is_(None)))
+        found.update((row.key, to_article(row)) for row in rows)
+    return found
+
+
+def record_changes(session: Session, keys: Iterable[int]) -> None:
+    """Tell the processes that keep a copy of these articles to read them again."""
+    insert_new(session, CHANGES, [{"article": key} for key in keys])
+
+
+def last_change(session: Session) -> int:
+    """Position of the newest change of the catalogue."""
+    return session.scalar(select(func.max(ArticleChangeRow.position))) or 0
+
+
+def changed_after(session: Session, position: int) -> list[int]:
+    """Keys of the articles changed after a position."""
+    statement = select(ArticleChangeRow.article).where(ArticleChangeRow.position > position).distinct()
+    return list(session.scalars(statement))
+
+
+def load_catalogue(session: Session) -> Catalogue:
+    """The whole catalogue as columns."""
+    columns = (
+        ArticleRow.key, ArticleRow.article_id, ArticleRow.published_at, ArticleRow.expires_at, ArticleRow.deleted_at,
+        ArticleRow.section, ArticleRow.premium, ArticleRow.length,
+    )  # fmt: skip
+    rows = session.execute(select(*columns).order_by(ArticleRow.key)).all()
+    size = (rows[-1].key if rows else 0) + 1
+    sections = tuple(sorted({row.section for row in rows if row.section is not None}))
+    codes = {name: code for code, name in enumerate(sections)}
+    catalogue = _empty_catalogue(size, sections)
+    for row in rows:
+        key = row.key
+        catalogue.article_ids[key] = row.article_id
+        catalogue.published_at[key] = np.nan if row.published_at is None else row.published_at
+        catalogue.expires_at[key] = _expiry(row.expires_at, row.deleted_at)
+        catalogue.section[key] = codes.get(row.section, NONE)
+        catalogue.premium[key] = np.nan if row.premium is None else row.premium
+        catalogue.length[key] = np.nan if row.length is None else row.length
+    return catalogue
+
+
+def to_article(row: ArticleRow) -> Article:
+    """A catalogue row as a domain object."""
+    return Article(**{name: getattr(row, name) for name in FIELDS})
+
+
+def _empty_catalogue(size: int, sections: tuple[str, ...]) -> Catalogue:
+    return Catalogue(
+        article_ids=np.full(size, None, dtype=object),
+        published_at=np.full(size, np.nan),
+        expires_at=np.full(size, -np.inf),
+        section=np.full(size, NONE, dtype=np.int64),
+        sections=sections,
+        premium=np.full(size, np.nan),
+        length=np.full(size, np.nan),
+    )
+
+
+def _expiry(expires_at: Timestamp | None, deleted_at: Timestamp | None) -> float:
+    if deleted_at is not None:
+        return -np.inf
+    return np.inf if expires_at is None else expires_at
+
+
+def _rows_by_id(session: Session, article_ids: Iterable[str]) -> Iterable[ArticleRow]:
+    for chunk in chunks(article_ids):
+        yield from session.scalars(select(ArticleRow).where(ArticleRow.article_id.in_(chunk)))
+
+
+def _differs(row: ArticleRow | None, article: Article) -> bool:
+    return row is None or row.deleted_at is not None or to_article(row) != article
+
+
+def _forget_contents(session: Session, articles: Sequence[Article], before: Mapping[str, Any]) -> None:
+    """Content rows of rewritten articles go, so that the encoder looks at the articles again."""
+    keys = [before[article.article_id].key for article in articles if article.article_id in before]
+    for chunk in chunks(keys):
+        for row in session.scalars(select(ContentRow).where(ContentRow.article.in_(chunk))):
+            session.delete(row)
+    session.flush()

@@ -1,0 +1,171 @@
+"""The log: impressions and clicks go in once each, and come out as columns."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, cast
+
+import numpy as np
+from sqlalchemy import Row, Table, delete, func, select
+from sqlalchemy.orm import Session
+
+from recsys.columns import NONE, PAGES, ClickColumns, EventLog, ImpressionColumns, device_code
+from recsys.database import articles, users
+from recsys.database.bulk import chunks, existing, insert_new
+from recsys.database.tables import ClickRow, ImpressionRow
+from recsys.domain import Click, Context, Impression, Timestamp
+
+IMPRESSIONS = cast(Table, ImpressionRow.__table__)
+CLICKS = cast(Table, ClickRow.__table__)
+
+
+def add_impressions(session: Session, impressions: Sequence[Impression]) -> int:
+    """Append the impressions whose id is new, in their order, and return how many were."""
+    fresh = {impression.impression_id: impression for impression in impressions}
+    for known in existing(session, ImpressionRow.impression_id, fresh):
+        del fresh[known]
+    seen = {article for impression in fresh.values() for article in mentioned(impression)}
+    keys = articles.ensure_keys(session, sorted(seen))
+    readers = users.ensure_keys(session, (impression.user_id for impression in fresh.values()))
+    insert_new(session, IMPRESSIONS, [_impression_row(i, keys, readers) for i in fresh.values()])
+    return len(fresh)
+
+
+def add_clicks(session: Session, clicks: Sequence[Click]) -> int:
+    """Append the clicks whose event id is new, in their order, and return how many were.
+
+    A click known from its impression replaces the same click learnt from a history, whichever was imported first.
+    """
+    fresh = {click.event_id: click for click in clicks}
+    _drop_replaced(session, [click.event_id for click in fresh.values() if not click.backfilled])
+    for known in existing(session, ClickRow.event_id, fresh):
+        del fresh[known]
+    keys = articles.ensure_keys(session, (click.article_id for click in fresh.values()))
+    readers = users.ensure_keys(session, (click.user_id for click in fresh.values()))
+    insert_new(session, CLICKS, [_click_row(click, keys, readers) for click in fresh.values()])
+    return len(fresh)
+
+
+def read_log(
+    session: Session,
+    *,
+    after: tuple[int, int] = (0, 0),
+    since: Timestamp = -np.inf,
+    until: Timestamp = np.inf,
+) -> EventLog:
+    """Events behind a log position, with ``since <= known_at < until``."""
+    return EventLog(_read_impressions(session, after[0], since, until), _read_clicks(session, after[1], since, until))
+
+
+def time_span(session: Session) -> tuple[Timestamp, Timestamp] | None:
+    """Earliest and latest ``known_at`` of the impressions (of the clicks, where there are no impressions)."""
+    for row in (ImpressionRow, ClickRow):
+        first, last = session.execute(select(func.min(row.known_at), func.max(row.known_at))).one()
+        if first is not None:
+            return float(first), float(last)
+    return None
+
+
+def counts(session: Session) -> dict[str, int]:
+    """How many impressions and clicks the log holds."""
+    return {
+        "impressions": session.scalar(select(func.count()).select_from(ImpressionRow)) or 0,
+        "clicks": session.scalar(select(func.count()).select_from(ClickRow)) or 0,
+    }
+
+
+def mentioned(impression: Impression) -> Iterable[str]:
+    """The articles that an impression names: those shown, and the one being read."""
+    yield from impression.items
+    if impression.context.context_article is not None:
+        yield impression.context.context_article
+
+
+def context_columns(context: Context, keys: dict[str, int]) -> dict[str, Any]:
+    """A context as columns of a list's row."""
+    columns = asdict(context)
+    columns["context_article"] = None if context.context_article is None else keys.get(context.context_article)
+    return columns
+
+
+def _drop_replaced(session: Session, event_ids: list[str]) -> None:
+    for chunk in chunks(event_ids):
+        session.execute(delete(ClickRow).where(ClickRow.event_id.in_(chunk), ClickRow.backfilled))
+
+
+def _impression_row(impression: Impression, keys: dict[str, int], readers: dict[str, int]) -> dict[str, Any]:
+    return {
+        "impression_id": impression.impression_id,
+        "user": readers[impression.user_id],
+        "at": impression.at,
+        "known_at": impression.known_at,
+        "shown": [keys[item] for item in impression.items],
+        **context_columns(impression.context, keys),
+    }
+
+
+def _click_row(click: Click, keys: dict[str, int], readers: dict[str, int]) -> dict[str, Any]:
+    row = asdict(click)
+    row["user"] = readers[row.pop("user_id")]
+    row["article"] = keys[row.pop("article_id")]
+    return row
+
+
+def _read_impressions(session: Session, after: int, since: Timestamp, until: Timestamp) -> ImpressionColumns:
+    row = ImpressionRow
+    columns = (
+        row.position,
+        row.user,
+        row.known_at,
+        row.shown,
+        row.page,
+        row.device,
+        row.subscriber,
+        row.context_article,
+    )
+    statement = (
+        select(*columns)
+        .where(row.position > after, row.known_at >= since, row.known_at < until)
+        .order_by(row.known_at, row.at, row.position)
+    )
+    rows = cast(Sequence[Row[Any]], session.execute(statement).all())
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(r.shown) for r in rows], out=offsets[1:])
+    return ImpressionColumns(
+        position=np.array([r.position for r in rows], np.int64),
+        user=np.array([r.user for r in rows], np.int64),
+        known_at=np.array([r.known_at for r in rows], np.float64),
+        offsets=offsets,
+        items=np.array([item for r in rows for item in r.shown], np.int64),
+        page=np.array([PAGES.get(r.page, 0) for r in rows], np.int8),
+        device=np.array([device_code(r.device) for r in rows], np.int8),
+        subscriber=np.array([-1 if r.subscriber is None else r.subscriber for r in rows], np.int8),
+        context_article=np.array([NONE if r.context_article is None else r.context_article for r in rows], np.int64),
+    )
+
+
+def _read_clicks(session: Session, after: int, since: Timestamp, until: Timestamp) -> ClickColumns:
+    click, shown = ClickRow, ImpressionRow
+    statement = (
+        select(
+            click.position, click.user, click.article, click.at, click.known_at, click.weight, click.backfilled,
+            shown.position.label("impression"), func.json_array_length(shown.shown).label("length"),
+            shown.page, shown.device,
+        )
+        .outerjoin(shown, shown.impression_id == click.impression_id)
+        .where(click.position > after, click.known_at >= since, click.known_at < until)
+        .order_by(click.known_at, click.at, click.position)
+    )  # fmt: skip
+    rows = cast(Sequence[Row[Any]], session.execute(statement).all())
+    return ClickColumns(
+        position=np.array([r.position for r in rows], np.int64),
+        user=np.array([r.user for r in rows], np.int64),
+        article=np.array([r.article for r in rows], np.int64),
+        at=np.array([r.at for r in rows], np.float64),
+        known_at=np.array([r.known_at for r in rows], np.float64),
+        weight=np.array([r.weight for r in rows], np.float64),
+        backfilled=np.array([r.backfilled for r in rows], np.int8),
+        impression=np.array([NONE if r.impression is None else r.impression for r in rows], np.int64),
+        list_length=np.array([r.length or 0 for r in rows], np.int64),
+        page=np.array([PAGES.get(r.page, 0) for r in rows], np.int8),
+        device=np.array([device_code(r.device) for r in rows], np.int8),
+    )

@@ -1,0 +1,54 @@
+"""Lists that were answered, and how they become impressions."""
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from recsys.database import articles, users
+from recsys.database.events import context_columns
+from recsys.database.tables import ImpressionRow, ServedRow
+from recsys.domain import Context, Recommendation, Timestamp
+
+LIST_COLUMNS = ("user", "at", "shown", "page", "context_article", "device", "subscriber", "placement")
+
+
+def log_served(
+    session: Session,
+    *,
+    impression_id: str,
+    user_id: str,
+    at: Timestamp,
+    answer: list[Recommendation],
+    context: Context,
+    model_version: str,
+) -> None:
+    """Remember what was answered to whom, by which model version."""
+    mentioned = [item.article_id for item in answer]
+    keys = articles.keys_of(session, [*mentioned, *([context.context_article] if context.context_article else [])])
+    session.add(
+        ServedRow(
+            impression_id=impression_id,
+            user=users.ensure_keys(session, [user_id])[user_id],
+            at=at,
+            shown=[keys[article_id] for article_id in mentioned],
+            scores=[item.score for item in answer],
+            model_version=model_version,
+            **context_columns(context, keys),
+        )
+    )
+
+
+def confirm_served(session: Session, impression_id: str, known_at: Timestamp) -> bool:
+    """Make an impression of a served list, unless it is one already; False when nothing was served under this id."""
+    served = session.get(ServedRow, impression_id)
+    if served is None:
+        return False
+    if session.scalar(select(ImpressionRow.position).where(ImpressionRow.impression_id == impression_id)) is None:
+        columns = {name: getattr(served, name) for name in LIST_COLUMNS}
+        session.add(ImpressionRow(impression_id=impression_id, known_at=known_at, **columns))
+        session.flush()
+    return True
+
+
+def forget_served(session: Session, before: Timestamp) -> None:
+    """Drop served lists older than a time that were never confirmed."""
+    session.execute(delete(ServedRow).where(ServedRow.at < before))

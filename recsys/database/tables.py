@@ -1,0 +1,170 @@
+"""The schema: a catalogue, a time-ordered log, cached vectors, and model versions.
+
+Rows of the log refer to articles and users by small integer keys. A log table's ``position`` grows in commit order, so
+that a process can remember how far it has read. Migrations are the only way this schema comes to be (see migrations/).
+"""
+
+from typing import Any
+
+from sqlalchemy import JSON, Float, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from recsys.domain import Timestamp
+
+Identifier = String(128)
+NEVER_REUSE = {"sqlite_autoincrement": True}  # a position that was deleted must not come back as another row
+
+
+class Base(DeclarativeBase):
+    """Common metadata; times are stored as seconds since 1970 UTC."""
+
+    type_annotation_map = {float: Float(53), dict[str, Any]: JSON, list[int]: JSON, list[float]: JSON}  # noqa: RUF012
+
+
+class ArticleRow(Base):
+    """The catalogue; a shown article that the catalogue does not know yet is a row with an id alone."""
+
+    __tablename__ = "articles"
+
+    key: Mapped[int] = mapped_column(primary_key=True)
+    article_id: Mapped[str] = mapped_column(Identifier, unique=True)
+    title: Mapped[str | None] = mapped_column(Text)
+    summary: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[str | None] = mapped_column(Text)
+    section: Mapped[str | None] = mapped_column(Identifier)
+    author: Mapped[str | None] = mapped_column(Text)
+    language: Mapped[str | None] = mapped_column(String(35))
+    url: Mapped[str | None] = mapped_column(Text)
+    image: Mapped[str | None] = mapped_column(Text)
+    published_at: Mapped[Timestamp | None]
+    expires_at: Mapped[Timestamp | None]
+    premium: Mapped[bool | None]
+    length: Mapped[int | None]
+    deleted_at: Mapped[Timestamp | None]
+
+
+class ArticleChangeRow(Base):
+    """One row for every time an article was written, deleted or encoded, for processes that keep a copy."""
+
+    __tablename__ = "article_changes"
+    __table_args__ = NEVER_REUSE
+
+    position: Mapped[int] = mapped_column(primary_key=True)
+    article: Mapped[int] = mapped_column(ForeignKey("articles.key", ondelete="CASCADE"), index=True)
+
+
+class UserRow(Base):
+    """A reader; only an id."""
+
+    __tablename__ = "users"
+
+    key: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(Identifier, unique=True)
+
+
+class ListColumns:
+    """What a served list and an impression have in common: who was shown what, when and where."""
+
+    user: Mapped[int] = mapped_column(ForeignKey("users.key", ondelete="CASCADE"))
+    at: Mapped[Timestamp]
+    shown: Mapped[list[int]]  # article keys, in the order shown
+    page: Mapped[str | None] = mapped_column(String(16))
+    context_article: Mapped[int | None] = mapped_column(ForeignKey("articles.key", ondelete="SET NULL"))
+    device: Mapped[str | None] = mapped_column(String(32))
+    subscriber: Mapped[bool | None]
+    placement: Mapped[str | None] = mapped_column(Identifier)
+
+
+class ImpressionRow(ListColumns, Base):
+    """The log of lists that were seen."""
+
+    __tablename__ = "impressions"
+    __table_args__ = (
+        Index("ix_impressions_user_known_at", "user", "known_at"),
+        Index("ix_impressions_known_at", "known_at"),
+        NEVER_REUSE,
+    )
+
+    position: Mapped[int] = mapped_column(primary_key=True)
+    impression_id: Mapped[str] = mapped_column(Identifier, unique=True)
+    known_at: Mapped[Timestamp]
+
+
+class ClickRow(Base):
+    """The log of clicks; ``impression_id`` may name a list that is not known yet."""
+
+    __tablename__ = "clicks"
+    __table_args__ = (
+        Index("ix_clicks_user_known_at", "user", "known_at"),
+        Index("ix_clicks_known_at", "known_at"),
+        NEVER_REUSE,
+    )
+
+    position: Mapped[int] = mapped_column(primary_key=True)
+    event_id: Mapped[str] = mapped_column(Identifier, unique=True)
+    user: Mapped[int] = mapped_column(ForeignKey("users.key", ondelete="CASCADE"))
+    article: Mapped[int] = mapped_column(ForeignKey("articles.key", ondelete="CASCADE"))
+    at: Mapped[Timestamp]
+    known_at: Mapped[Timestamp]
+    impression_id: Mapped[str | None] = mapped_column(Identifier, index=True)
+    dwell_seconds: Mapped[float | None]
+    weight: Mapped[float]
+    backfilled: Mapped[bool]
+
+
+class ServedRow(ListColumns, Base):
+    """Lists that were answered; one becomes an impression when it is confirmed, or something in it is clicked."""
+
+    __tablename__ = "served"
+
+    impression_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    scores: Mapped[list[float]]
+    model_version: Mapped[str] = mapped_column(Identifier)
+
+
+class ContentRow(Base):
+    """Which content an article has in a modality, as one encoder saw it ("ok", "missing" or "broken")."""
+
+    __tablename__ = "contents"
+
+    article: Mapped[int] = mapped_column(ForeignKey("articles.key", ondelete="CASCADE"), primary_key=True)
+    modality: Mapped[str] = mapped_column(String(32), primary_key=True)
+    encoder_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    content_hash: Mapped[str | None] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(String(16))
+
+
+class VectorRow(Base):
+    """Raw modality vectors by encoder and content (float16, little endian): nothing is encoded twice."""
+
+    __tablename__ = "vectors"
+
+    encoder_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    content_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ModelVersionRow(Base):
+    """One trained snapshot; its files lie in the snapshots folder under the version's name."""
+
+    __tablename__ = "model_versions"
+
+    version: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    created_at: Mapped[Timestamp]
+    since: Mapped[Timestamp | None]
+    until: Mapped[Timestamp | None]
+    status: Mapped[str] = mapped_column(String(16))  # candidate, promoted, rejected
+    reason: Mapped[str | None] = mapped_column(Text)
+    metrics: Mapped[dict[str, Any]]
+
+
+class PromotionRow(Base):
+    """What went live when; the last row is live, and ``previous`` is the promotion a rollback returns to."""
+
+    __tablename__ = "promotions"
+    __table_args__ = NEVER_REUSE
+
+    position: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(ForeignKey("model_versions.version"))
+    previous: Mapped[int | None] = mapped_column(ForeignKey("promotions.position"))
+    at: Mapped[Timestamp]

@@ -1,0 +1,64 @@
+"""Readers: their keys, what they clicked and were shown, and their erasure."""
+
+from collections.abc import Iterable
+from typing import cast
+
+from sqlalchemy import Table, delete, select
+from sqlalchemy.orm import Session
+
+from recsys.database.bulk import chunks, insert_new
+from recsys.database.tables import ClickRow, ImpressionRow, UserRow
+from recsys.domain import Timestamp
+
+USERS = cast(Table, UserRow.__table__)
+
+
+def key_of(session: Session, user_id: str) -> int | None:
+    """The user's key; None when nothing was ever heard of them."""
+    return session.scalar(select(UserRow.key).where(UserRow.user_id == user_id))
+
+
+def ensure_keys(session: Session, user_ids: Iterable[str]) -> dict[str, int]:
+    """Keys of all these users; new users are created."""
+    wanted = list(dict.fromkeys(user_ids))
+    keys = _keys(session, wanted)
+    unknown = [user_id for user_id in wanted if user_id not in keys]
+    if unknown:
+        insert_new(session, USERS, [{"user_id": user_id} for user_id in unknown])
+        keys.update(_keys(session, unknown))
+    return keys
+
+
+def newest_clicks(session: Session, user: int, before: Timestamp, limit: int) -> list[ClickRow]:
+    """The user's newest clicks known strictly before a time, oldest first."""
+    statement = (
+        select(ClickRow)
+        .where(ClickRow.user == user, ClickRow.known_at < before)
+        .order_by(ClickRow.known_at.desc(), ClickRow.at.desc(), ClickRow.position.desc())
+        .limit(limit)
+    )
+    return list(session.scalars(statement))[::-1]
+
+
+def newest_impressions(session: Session, user: int, before: Timestamp, limit: int) -> list[ImpressionRow]:
+    """The newest lists shown to the user, known strictly before a time, oldest first."""
+    statement = (
+        select(ImpressionRow)
+        .where(ImpressionRow.user == user, ImpressionRow.known_at < before)
+        .order_by(ImpressionRow.known_at.desc(), ImpressionRow.at.desc(), ImpressionRow.position.desc())
+        .limit(limit)
+    )
+    return list(session.scalars(statement))[::-1]
+
+
+def erase(session: Session, user_id: str) -> bool:
+    """Forget a user and everything they did; False when there is none."""
+    return bool(session.scalars(delete(UserRow).where(UserRow.user_id == user_id).returning(UserRow.key)).all())
+
+
+def _keys(session: Session, user_ids: list[str]) -> dict[str, int]:
+    keys: dict[str, int] = {}
+    for chunk in chunks(user_ids):
+        rows = session.execute(select(UserRow.user_id, UserRow.key).where(UserRow.user_id.in_(chunk)))
+        keys.update(row._tuple() for row in rows)
+    return keys

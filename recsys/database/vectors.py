@@ -1,0 +1,111 @@
+"""Cached modality vectors: what still needs an encoder, what was found, and the vectors of articles."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from sqlalchemy import Table, func, select
+from sqlalchemy.orm import Session
+
+from recsys.columns import Bools, Floats32, Ints
+from recsys.database.articles import record_changes, to_article
+from recsys.database.bulk import chunks, insert_new, upsert
+from recsys.database.tables import ArticleRow, ContentRow, VectorRow
+from recsys.domain import Article, Modality
+
+CONTENTS = cast(Table, ContentRow.__table__)
+VECTORS = cast(Table, VectorRow.__table__)
+STORED = np.dtype("<f2")
+
+
+@dataclass(frozen=True)
+class Content:
+    """What one encoder saw in one article: its content's hash, and "ok", "missing" or "broken"."""
+
+    article: int
+    content_hash: str | None
+    status: str
+
+
+def not_encoded(session: Session, modality: Modality, encoder_id: str, limit: int) -> list[tuple[int, Article]]:
+    """Articles (with their keys) that this encoder has not looked at yet, newest first."""
+    looked_at = select(ContentRow.article).where(ContentRow.modality == modality, ContentRow.encoder_id == encoder_id)
+    statement = (
+        select(ArticleRow)
+        .where(ArticleRow.key.not_in(looked_at), ArticleRow.deleted_at.is_(None))
+        .order_by(ArticleRow.key.desc())
+        .limit(limit)
+    )
+    return [(row.key, to_article(row)) for row in session.scalars(statement)]
+
+
+def count_not_encoded(session: Session, modality: Modality, encoder_id: str) -> int:
+    """How many articles this encoder has not looked at yet."""
+    looked_at = select(ContentRow.article).where(ContentRow.modality == modality, ContentRow.encoder_id == encoder_id)
+    statement = select(func.count()).where(ArticleRow.key.not_in(looked_at), ArticleRow.deleted_at.is_(None))
+    return session.scalar(statement.select_from(ArticleRow)) or 0
+
+
+def known_hashes(session: Session, encoder_id: str, hashes: Iterable[str]) -> set[str]:
+    """Those content hashes whose vector is cached."""
+    known: set[str] = set()
+    for chunk in chunks(hashes):
+        found = select(VectorRow.content_hash).where(
+            VectorRow.encoder_id == encoder_id, VectorRow.content_hash.in_(chunk)
+        )
+        known.update(session.scalars(found))
+    return known
+
+
+def put_contents(
+    session: Session, modality: Modality, encoder_id: str, contents: Sequence[Content], vectors: Mapping[str, Floats32]
+) -> None:
+    """Store new vectors by content hash, and which article has which content."""
+    cached = [
+        {"encoder_id": encoder_id, "content_hash": h, "vector": v.astype(STORED).tobytes()} for h, v in vectors.items()
+    ]
+    insert_new(session, VECTORS, cached)
+    rows = [
+        {
+            "article": c.article,
+            "modality": modality,
+            "encoder_id": encoder_id,
+            "content_hash": c.content_hash,
+            "status": c.status,
+        }
+        for c in contents
+    ]
+    upsert(session, CONTENTS, rows, ["article", "modality", "encoder_id"])
+    record_changes(session, [c.article for c in contents])
+
+
+def load_vectors(session: Session, modality: Modality, encoder_id: str, dim: int, keys: Ints) -> tuple[Floats32, Bools]:
+    """Vectors of the articles with these keys.
+
+    Returns:
+        float32 (n, dim), zeros where there is none, and bool (n,) that says where there is one.
+    """
+    vectors = np.zeros((len(keys), dim), np.float32)
+    mask = np.zeros(len(keys), np.bool_)
+    row_of = {int(key): row for row, key in enumerate(keys)}
+    for chunk in chunks(row_of):
+        statement = (
+            select(ContentRow.article, VectorRow.vector)
+            .join(VectorRow, (VectorRow.encoder_id == encoder_id) & (VectorRow.content_hash == ContentRow.content_hash))
+            .where(ContentRow.modality == modality, ContentRow.encoder_id == encoder_id, ContentRow.article.in_(chunk))
+        )
+        for key, stored in session.execute(statement):
+            vectors[row_of[key]] = np.frombuffer(stored, STORED)
+            mask[row_of[key]] = True
+    return vectors, mask
+
+
+def statuses(session: Session, modality: Modality, encoder_id: str) -> dict[str, int]:
+    """How many articles this encoder found "ok", "missing" and "broken"."""
+    statement = (
+        select(ContentRow.status, func.count().label("count"))
+        .where(ContentRow.modality == modality, ContentRow.encoder_id == encoder_id)
+        .group_by(ContentRow.status)
+    )
+    return {row.status: row.count for row in session.execute(statement)}

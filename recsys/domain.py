@@ -1,0 +1,123 @@
+"""The nouns that every room speaks: articles, impressions, clicks, and what is answered.
+
+Every time is a ``Timestamp``: seconds since 1970-01-01T00:00:00Z as a float. Readers and routes turn dates with a
+zone into timestamps at the door, so that no room inside has to ask which zone a time is in.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Timestamp = float
+Page = Literal["front", "article"]
+Modality = str  # "title", "image", ...
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """One article as the publisher knows it; everything but its id may be missing."""
+
+    article_id: str
+    title: str | None = None
+    summary: str | None = None
+    body: str | None = None
+    section: str | None = None
+    author: str | None = None
+    language: str | None = None
+    url: str | None = None
+    image: str | None = None  # path of a local file, or an http(s) address
+    published_at: Timestamp | None = None
+    expires_at: Timestamp | None = None
+    premium: bool | None = None
+    length: int | None = None  # characters in the body
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where a list is shown; None is a category of its own that training also sees."""
+
+    page: Page | None = None
+    context_article: str | None = None  # the article being read, on an article page
+    device: str | None = None
+    subscriber: bool | None = None
+    placement: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Impression:
+    """A list of articles shown to one user at one time, in the order shown."""
+
+    impression_id: str
+    user_id: str
+    at: Timestamp
+    items: tuple[str, ...]
+    context: Context = field(default_factory=Context)
+    known_at: Timestamp = -1.0  # -1: the same as ``at``
+
+    def __post_init__(self) -> None:
+        if self.known_at < 0:
+            object.__setattr__(self, "known_at", self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """One user opened one article; ``known_at`` is the earliest time at which the system could know it.
+
+    ``weight`` grades the feedback: 1 is a click, 0 says the article is known to have been seen but not liked (it is
+    never a positive example, and is not recommended again). ``backfilled`` clicks were learnt in bulk long after they
+    happened: they feed user histories and co-click, never the counters of clicks.
+    """
+
+    event_id: str
+    user_id: str
+    article_id: str
+    at: Timestamp
+    impression_id: str | None = None
+    known_at: Timestamp = -1.0  # -1: the same as ``at``
+    dwell_seconds: float | None = None
+    weight: float = 1.0
+    backfilled: bool = False
+
+    def __post_init__(self) -> None:
+        if self.known_at < 0:
+            object.__setattr__(self, "known_at", self.at)
+
+
+Event = Impression | Click
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an article was recommended, in terms a reader and an editor can follow."""
+
+    because: tuple[str, ...]  # titles (or ids) of the read articles nearest to it, nearest first
+    modalities: dict[Modality, float]  # the weight that fusion gave each modality of the article
+    features: dict[str, float]  # the ranking inputs, by name
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One line of an answer; ``score`` is P(click | shown in this list)."""
+
+    article_id: str
+    title: str | None
+    section: str | None
+    image_url: str | None
+    published_at: Timestamp | None
+    position: int
+    score: float
+    source: str
+    explanation: Explanation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """An article near another one; ``similarity`` is a cosine."""
+
+    article_id: str
+    title: str | None
+    similarity: float
+    image_url: str | None
+
+
+class RecsysError(Exception):
+    """A failure that is explained to the person in one sentence, without a traceback."""

@@ -1,0 +1,59 @@
+"""Every knob of the program in one typed object; nothing else reads the environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PACKAGED_TITLE_ENCODER = "all-MiniLM-L6-v2"
+PACKAGED_IMAGE_ENCODER = "tf_efficientnet_lite0"
+
+
+class Settings(BaseSettings):
+    """Read from ``RECSYS_*`` variables or a ``.env`` file; explicit arguments win."""
+
+    model_config = SettingsConfigDict(env_prefix="RECSYS_", env_file=".env", extra="ignore")
+
+    home: Path = Field(Path("var"), description="folder for the database, the snapshots and the media")
+    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite inside home")
+    title_encoder: str = Field(PACKAGED_TITLE_ENCODER, description="Hugging Face model name, or the packaged default")
+    image_encoder: str = Field(PACKAGED_IMAGE_ENCODER, description="timm model name, or the packaged default")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where encoders and training run")
+    threads: int = Field(0, ge=0, description="torch threads; 0: torch's own choice")
+    live_hours: float = Field(
+        48.0, gt=0, description="an article is a candidate this long after it was last shown or published"
+    )
+    section_cap: int = Field(4, ge=1, description="most items of one section in ten recommendations")
+    diversity: float = Field(
+        0.2, ge=0, le=1, description="MMR's weight of being unlike what stands above; 0 turns it off"
+    )
+    served_is_seen: bool = Field(
+        False, description="treat a served list as an impression without the client's confirmation"
+    )
+    promote_margin: float = Field(
+        0.005, ge=0, description="nDCG@10 that a retrained model may lose and still be promoted"
+    )
+
+    @property
+    def url(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite:///{self.home.absolute() / 'recsys.db'}"
+
+    @property
+    def snapshots(self) -> Path:
+        """Folder of the model versions."""
+        return self.home / "snapshots"
+
+    @property
+    def media(self) -> Path:
+        """Folder of uploaded pictures."""
+        return self.home / "media"
+
+
+def bundled(name: str) -> Path:
+    """The folder ``name`` ("migrations", "sample") that came with the program, installed or in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "_bundled" / name
+    checkout = {"migrations": package.parent / "migrations", "sample": package.parent / "data" / "sample"}
+    return installed if installed.exists() else checkout[name]
