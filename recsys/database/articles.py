@@ -1,11 +1,11 @@
 """The catalogue: write, read, delete; and the keys that stand for articles in the log."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from recsys.columns import NONE, Catalogue
@@ -47,9 +47,9 @@ def put_articles(session: Session, articles: Sequence[Article]) -> int:
     changed = [article for article in latest.values() if _differs(before.get(article.article_id), article)]
     upsert(session, ARTICLES, [{**asdict(article), "deleted_at": None} for article in changed], ["article_id"])
     keys = keys_of(session, [article.article_id for article in changed])
-    session.expire_all()
-    _forget_contents(session, changed, before)
+    _forget_contents(session, keys.values())
     record_changes(session, keys.values())
+    session.expire_all()
     return len(changed)
 
 
@@ -151,10 +151,7 @@ def _differs(row: ArticleRow | None, article: Article) -> bool:
     return row is None or row.deleted_at is not None or to_article(row) != article
 
 
-def _forget_contents(session: Session, articles: Sequence[Article], before: Mapping[str, Any]) -> None:
+def _forget_contents(session: Session, keys: Iterable[int]) -> None:
     """Content rows of rewritten articles go, so that the encoder looks at the articles again."""
-    keys = [before[article.article_id].key for article in articles if article.article_id in before]
     for chunk in chunks(keys):
-        for row in session.scalars(select(ContentRow).where(ContentRow.article.in_(chunk))):
-            session.delete(row)
-    session.flush()
+        session.execute(delete(ContentRow).where(ContentRow.article.in_(chunk)))

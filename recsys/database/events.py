@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any, cast
 
 import numpy as np
-from sqlalchemy import Row, Table, delete, func, select
+from sqlalchemy import Table, delete, func, select
 from sqlalchemy.orm import Session
 
 from recsys.columns import NONE, PAGES, ClickColumns, EventLog, ImpressionColumns, device_code
@@ -19,8 +19,10 @@ CLICKS = cast(Table, ClickRow.__table__)
 
 
 def add_impressions(session: Session, impressions: Sequence[Impression]) -> int:
-    """Append the impressions whose id is new, in their order, and return how many were."""
-    fresh = {impression.impression_id: impression for impression in impressions}
+    """Append the impressions whose id is new, in their order (the first of equal ids), and return how many were."""
+    fresh: dict[str, Impression] = {}
+    for impression in impressions:
+        fresh.setdefault(impression.impression_id, impression)
     for known in existing(session, ImpressionRow.impression_id, fresh):
         del fresh[known]
     seen = {article for impression in fresh.values() for article in mentioned(impression)}
@@ -31,11 +33,14 @@ def add_impressions(session: Session, impressions: Sequence[Impression]) -> int:
 
 
 def add_clicks(session: Session, clicks: Sequence[Click]) -> int:
-    """Append the clicks whose event id is new, in their order, and return how many were.
+    """Append the clicks whose event id is new, in their order (the first of equal ids), and return how many were.
 
     A click known from its impression replaces the same click learnt from a history, whichever was imported first.
     """
-    fresh = {click.event_id: click for click in clicks}
+    fresh: dict[str, Click] = {}
+    for click in clicks:
+        if fresh.setdefault(click.event_id, click).backfilled:
+            fresh[click.event_id] = click
     _drop_replaced(session, [click.event_id for click in fresh.values() if not click.backfilled])
     for known in existing(session, ClickRow.event_id, fresh):
         del fresh[known]
@@ -127,7 +132,7 @@ def _read_impressions(session: Session, after: int, since: Timestamp, until: Tim
         .where(row.position > after, row.known_at >= since, row.known_at < until)
         .order_by(row.known_at, row.at, row.position)
     )
-    rows = cast(Sequence[Row[Any]], session.execute(statement).all())
+    rows = session.execute(statement).all()
     offsets = np.zeros(len(rows) + 1, np.int64)
     np.cumsum([len(r.shown) for r in rows], out=offsets[1:])
     return ImpressionColumns(
@@ -155,7 +160,7 @@ def _read_clicks(session: Session, after: int, since: Timestamp, until: Timestam
         .where(click.position > after, click.known_at >= since, click.known_at < until)
         .order_by(click.known_at, click.at, click.position)
     )  # fmt: skip
-    rows = cast(Sequence[Row[Any]], session.execute(statement).all())
+    rows = session.execute(statement).all()
     return ClickColumns(
         position=np.array([r.position for r in rows], np.int64),
         user=np.array([r.user for r in rows], np.int64),

@@ -50,5 +50,5 @@ def confirm_served(session: Session, impression_id: str, known_at: Timestamp) ->
 
 
 def forget_served(session: Session, before: Timestamp) -> None:
-    """Drop served lists older than a time that were never confirmed."""
+    """Drop served lists older than a time; those that were confirmed live on as impressions."""
     session.execute(delete(ServedRow).where(ServedRow.at < before))

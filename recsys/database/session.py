@@ -7,9 +7,9 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from recsys.domain import RecsysError
@@ -19,11 +19,17 @@ Sessions = sessionmaker[Session]
 
 
 def open_engine(settings: Settings) -> Engine:
-    """Connect to the database that the settings name; SQLite runs in WAL mode with foreign keys on."""
-    url = make_url(settings.url)
-    if url.get_backend_name() == "sqlite" and not settings.database_url:
+    """Connect to the database that the settings name; SQLite runs in WAL mode with foreign keys on.
+
+    Raises:
+        RecsysError: when the URL is not one, or its driver is not installed.
+    """
+    try:
+        engine = create_engine(settings.url)
+    except (ArgumentError, ModuleNotFoundError) as error:
+        raise RecsysError(f"RECSYS_DATABASE_URL names a database that cannot be used: {error}.") from error
+    if not settings.database_url:
         settings.home.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_pragmas)
         event.listen(engine, "begin", _begin)
@@ -45,9 +51,9 @@ def open_sessions(settings: Settings) -> Sessions:
 def writing(sessions: Sessions) -> Iterator[Session]:
     """One write transaction; on SQLite it takes the write lock at once, so that reading before writing is safe."""
     with sessions() as session:
-        if session.get_bind().dialect.name == "sqlite":
-            session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
         try:
+            if session.get_bind().dialect.name == "sqlite":
+                session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
             yield session
             session.commit()
         except OperationalError as error:
@@ -56,15 +62,22 @@ def writing(sessions: Sessions) -> Iterator[Session]:
 
 
 def upgrade(settings: Settings, revision: str = "head") -> str:
-    """Bring the schema to ``revision`` and return the revision reached."""
-    engine = open_engine(settings)
-    with engine.begin() as connection:
-        config = migrations_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-    reached = current_revision(engine)
-    engine.dispose()
-    return reached or ""
+    """Bring the schema to ``revision`` and return the revision reached.
+
+    Raises:
+        RecsysError: when the database cannot be reached, or holds what the migrations do not expect.
+    """
+    engine, config = open_engine(settings), migrations_config()
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+            return MigrationContext.configure(connection).get_current_revision() or ""
+    except (DBAPIError, CommandError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise RecsysError(f"The schema of {engine.url!r} cannot be upgraded: {reason}. Nothing was changed.") from error
+    finally:
+        engine.dispose()
 
 
 def current_revision(engine: Engine) -> str | None:
@@ -86,7 +99,7 @@ def _check_schema(engine: Engine) -> None:
     head = ScriptDirectory.from_config(migrations_config()).get_current_head()
     try:
         current = current_revision(engine)
-    except OperationalError as error:
+    except DBAPIError as error:
         raise RecsysError(f"The database {engine.url!r} cannot be opened: {error.orig}.") from error
     if current != head:
         state = "has no schema yet" if current is None else f"is at schema {current}, this program needs {head}"

@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from recsys.domain import Timestamp
 
 Identifier = String(128)
-NEVER_REUSE = {"sqlite_autoincrement": True}  # a position that was deleted must not come back as another row
+NEVER_REUSE = {"sqlite_autoincrement": True}  # a number that was deleted must not come back as another row
 
 
 class Base(DeclarativeBase):
@@ -54,9 +54,10 @@ class ArticleChangeRow(Base):
 
 
 class UserRow(Base):
-    """A reader; only an id."""
+    """A reader; only an id. The key of an erased reader must not come back as somebody else's."""
 
     __tablename__ = "users"
+    __table_args__ = NEVER_REUSE
 
     key: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[str] = mapped_column(Identifier, unique=True)

@@ -88,24 +88,26 @@ def load_vectors(session: Session, modality: Modality, encoder_id: str, dim: int
     """
     vectors = np.zeros((len(keys), dim), np.float32)
     mask = np.zeros(len(keys), np.bool_)
-    row_of = {int(key): row for row, key in enumerate(keys)}
-    for chunk in chunks(row_of):
+    rows_of: dict[int, list[int]] = {}
+    for row, key in enumerate(keys.tolist()):
+        rows_of.setdefault(key, []).append(row)
+    for chunk in chunks(rows_of):
         statement = (
             select(ContentRow.article, VectorRow.vector)
             .join(VectorRow, (VectorRow.encoder_id == encoder_id) & (VectorRow.content_hash == ContentRow.content_hash))
             .where(ContentRow.modality == modality, ContentRow.encoder_id == encoder_id, ContentRow.article.in_(chunk))
         )
         for key, stored in session.execute(statement):
-            vectors[row_of[key]] = np.frombuffer(stored, STORED)
-            mask[row_of[key]] = True
+            vectors[rows_of[key]] = np.frombuffer(stored, STORED)
+            mask[rows_of[key]] = True
     return vectors, mask
 
 
 def statuses(session: Session, modality: Modality, encoder_id: str) -> dict[str, int]:
     """How many articles this encoder found "ok", "missing" and "broken"."""
     statement = (
-        select(ContentRow.status, func.count().label("count"))
+        select(ContentRow.status, func.count().label("number"))
         .where(ContentRow.modality == modality, ContentRow.encoder_id == encoder_id)
         .group_by(ContentRow.status)
     )
-    return {row.status: row.count for row in session.execute(statement)}
+    return {row.status: row.number for row in session.execute(statement)}

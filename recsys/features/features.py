@@ -1,0 +1,324 @@
+"""Ranking features of candidates for one user at one instant: a pure function of state, catalogue, user and context.
+
+The columns are named in ``FEATURES``, in the order in which the kernel writes them. Reads never write: scratch arrays
+belong to the reader and are left as they were found.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from recsys.columns import NONE, Catalogue, Floats, Floats32, Ints
+from recsys.features.history import UserView, taste_of
+from recsys.features.state import CHANCES, CLICKS, EXPOSURES, HALF_LIVES, READERS, TASTE, ArticleState, cell_of
+
+PRIOR = 10.0  # exposures' worth of the general CTR that every article starts with
+NEVER = 24.0 * 60.0  # hours since something that never happened
+RECENT = 5  # newest clicks for co-click
+
+_HALF_LIFE_NAMES = ("30m", "2h", "8h", "24h", "72h")
+COUNTERS = tuple(
+    f"{what}_{where}{half}"
+    for where in ("", "here_")
+    for half in _HALF_LIFE_NAMES
+    for what in ("clicks_", "exposures_", "ctr_", "lift_")
+)
+SHARES = tuple(f"share_of_clicks_{half}" for half in _HALF_LIFE_NAMES)
+AGES = ("since_first_shown", "since_last_shown", "since_published")
+SEEN = ("times_shown_to_user", "since_shown_to_user", "times_clicked_by_user", "since_clicked_by_user")
+CO_CLICK = ("co_click_last", "co_click_recent", "co_click_history", "co_click_context", "title_taste")
+CATALOGUE = (
+    "section_share_of_user", "section_of_last_click", "section_of_context", "premium", "premium_for_subscriber",
+    "premium_share_of_user", "length", "length_from_users_mean",
+)  # fmt: skip
+REQUEST = (
+    "user_clicks", "user_rows", "since_user_click", "since_user_shown", "user_rows_last_day", "front_page",
+    "article_page", "desktop", "mobile", "tablet", "subscriber", "hour_sin", "hour_cos", "clicks_overall",
+)  # fmt: skip
+FEATURES = COUNTERS + SHARES + AGES + SEEN + CO_CLICK + CATALOGUE + REQUEST
+WIDTH = len(FEATURES)
+VARYING = WIDTH - len(REQUEST)  # the leading columns differ between the candidates of one list
+
+
+class Attributes(NamedTuple):
+    """What the kernel needs of the catalogue; one row per article key."""
+
+    published_at: Floats  # NaN unknown
+    section: Ints  # NONE unknown
+    sections: int  # how many there are
+    premium: Floats  # NaN unknown
+    length: Floats  # NaN unknown
+    signatures: Floats32  # (articles, TASTE) of the titles, zeros unknown
+
+
+class Scratch(NamedTuple):
+    """A reader's own working memory, zero between calls."""
+
+    times_shown: Ints  # (articles,)
+    last_shown: Floats  # (articles,)
+    times_clicked: Ints  # (articles,)
+    last_clicked: Floats  # (articles,)
+    marks: Floats  # (4, users)
+
+
+class RequestContext(NamedTuple):
+    """Codes of where the list is shown, see ``recsys.columns``."""
+
+    page: int
+    device: int
+    subscriber: int
+    context_article: int
+
+
+def attributes_of(catalogue: Catalogue, signatures: Floats32) -> Attributes:
+    """The kernel's part of a catalogue; signatures are (articles, TASTE)."""
+    c = catalogue
+    return Attributes(c.published_at, c.section, len(c.sections), c.premium, c.length, signatures)
+
+
+def scratch_for(articles: int, users: int) -> Scratch:
+    """Working memory for article keys below ``articles`` and user keys below ``users``."""
+    return Scratch(
+        np.zeros(articles, np.int64),
+        np.zeros(articles),
+        np.zeros(articles, np.int64),
+        np.zeros(articles),
+        np.zeros((4, users)),
+    )
+
+
+def title_signatures(titles: Floats32) -> Floats32:
+    """A fixed random projection of title vectors (n, d) to (n, TASTE), normalised; zero rows stay zero.
+
+    It keeps cosines within about 1 / sqrt(TASTE) (Johnson and Lindenstrauss 1984) and depends on nothing trained.
+    """
+    projection = np.random.default_rng(384).standard_normal((titles.shape[1], TASTE)).astype(np.float32)
+    projected = titles @ projection
+    norms = np.linalg.norm(projected, axis=1, keepdims=True)
+    signatures: Floats32 = np.divide(projected, norms, out=np.zeros_like(projected), where=norms > 0)
+    return signatures
+
+
+@njit(cache=True)
+def compute_features(
+    state: ArticleState,
+    attributes: Attributes,
+    view: UserView,
+    user: int,
+    request: RequestContext,
+    t: float,
+    candidates: Ints,
+    scratch: Scratch,
+    out: Floats32,
+) -> None:
+    """Write the features of candidate keys (n,), as known strictly before ``t`` seconds, to ``out`` (n, WIDTH)."""
+    _mark_user(view, scratch)
+    _mark_readers(state, view, user, request.context_article, scratch)
+    taste = taste_of(view, attributes.signatures)
+    shares = _section_shares(view, attributes)
+    premium_share, mean_length = _means(view, attributes)
+    last = view.clicked[-1] if len(view.clicked) > 0 else NONE
+    cell = cell_of(request.page, request.device)
+    tail = _request_features(state, view, request, t)
+    for i in range(len(candidates)):
+        a, row = candidates[i], out[i]
+        at = _counters(state, a, cell, t, row)
+        row[at] = _log_hours(t - state.first_shown[a])
+        row[at + 1] = _log_hours(t - state.last_shown[a])
+        published = attributes.published_at[a]
+        row[at + 2] = _log_hours(np.inf if np.isnan(published) else max(0.0, t - published))
+        at = _seen(scratch, a, t, row, at + 3)
+        at = _co_click(state, scratch, taste, a, row, at)
+        at = _catalogue(attributes, a, last, request, shares, premium_share, mean_length, row, at)
+        row[at:] = tail
+    _unmark(state, view, request.context_article, scratch)
+
+
+@njit(cache=True)
+def _log_hours(seconds: float) -> np.float64:
+    return np.float64(np.log1p(min(max(seconds, 0.0) / 3600.0, NEVER)))
+
+
+@njit(cache=True)
+def _aged(state: ArticleState, article: int, cell: int, kind: int, h: int, t: float) -> np.float64:
+    elapsed = max(0.0, t - state.stamp[article, cell])
+    return np.float64(state.counts[article, cell, kind, h] * 2.0 ** (-elapsed / HALF_LIVES[h]))
+
+
+@njit(cache=True)
+def _counters(state: ArticleState, a: int, cell: int, t: float, row: Floats32) -> int:
+    at = 0
+    for c in (0, cell):
+        for h in range(len(HALF_LIVES)):
+            clicks = _aged(state, a, c, CLICKS, h, t)
+            exposures = _aged(state, a, c, EXPOSURES, h, t)
+            chances = _aged(state, a, c, CHANCES, h, t)
+            general = (_aged(state, 0, c, CLICKS, h, t) + 0.1) / (_aged(state, 0, c, EXPOSURES, h, t) + 1.0)
+            row[at] = np.log1p(clicks)
+            row[at + 1] = np.log1p(exposures)
+            row[at + 2] = np.log((clicks + PRIOR * general) / (exposures + PRIOR))
+            row[at + 3] = np.log((clicks + 1.0) / (chances + 1.0))
+            at += 4
+    for h in range(len(HALF_LIVES)):
+        clicks = _aged(state, a, 0, CLICKS, h, t)
+        row[at] = np.log((clicks + 0.1) / (_aged(state, 0, 0, CLICKS, h, t) + 10.0))
+        at += 1
+    return at
+
+
+@njit(cache=True)
+def _seen(scratch: Scratch, a: int, t: float, row: Floats32, at: int) -> int:
+    row[at] = np.log1p(scratch.times_shown[a])
+    row[at + 1] = _log_hours(t - scratch.last_shown[a] if scratch.times_shown[a] > 0 else np.inf)
+    row[at + 2] = np.log1p(scratch.times_clicked[a])
+    row[at + 3] = _log_hours(t - scratch.last_clicked[a] if scratch.times_clicked[a] > 0 else np.inf)
+    return at + 4
+
+
+@njit(cache=True)
+def _co_click(state: ArticleState, scratch: Scratch, taste: Floats, a: int, row: Floats32, at: int) -> int:
+    """Marks of the article's readers, damped by their number (for marks of 1 / sqrt(readers), a cosine)."""
+    count = min(state.reader_total[a], READERS)
+    sums = np.zeros(4)
+    for i in range(count):
+        reader = state.readers[a, i]
+        for kind in range(4):
+            sums[kind] += scratch.marks[kind, reader]
+    damping = np.sqrt(count + 4.0)
+    for kind in range(4):
+        row[at + kind] = np.log1p(10.0 * sums[kind] / damping)
+    norm, dot = 0.0, 0.0
+    for d in range(TASTE):
+        norm += state.taste[a, d] * state.taste[a, d]
+        dot += state.taste[a, d] * taste[d]
+    row[at + 4] = dot / np.sqrt(norm) if norm > 0.0 else 0.0
+    return at + 5
+
+
+@njit(cache=True)
+def _catalogue(
+    attributes: Attributes,
+    a: int,
+    last: int,
+    request: RequestContext,
+    shares: Floats,
+    premium_share: float,
+    mean_length: float,
+    row: Floats32,
+    at: int,
+) -> int:
+    section = attributes.section[a]
+    context = request.context_article
+    premium = attributes.premium[a]
+    length = np.log1p(attributes.length[a])
+    row[at] = shares[section] if section != NONE else 0.0
+    row[at + 1] = 1.0 if last != NONE and section != NONE and attributes.section[last] == section else 0.0
+    row[at + 2] = 1.0 if context != NONE and section != NONE and attributes.section[context] == section else 0.0
+    row[at + 3] = 0.0 if np.isnan(premium) else 2.0 * premium - 1.0
+    row[at + 4] = row[at + 3] * request.subscriber
+    row[at + 5] = row[at + 3] * (premium_share - 0.5)
+    row[at + 6] = 0.0 if np.isnan(length) else length - 7.0
+    row[at + 7] = 0.0 if np.isnan(length) or mean_length == 0.0 else abs(length - mean_length)
+    return at + 8
+
+
+@njit(cache=True)
+def _request_features(state: ArticleState, view: UserView, request: RequestContext, t: float) -> Floats32:
+    tail = np.zeros(len(REQUEST), np.float32)
+    last_day = (view.shown_at > t - 86400.0).sum()
+    angle = 2.0 * np.pi * (t % 86400.0) / 86400.0
+    tail[0] = np.log1p(len(view.clicked))
+    tail[1] = np.log1p(len(view.shown))
+    tail[2] = _log_hours(t - view.clicked_at[-1] if len(view.clicked) > 0 else np.inf)
+    tail[3] = _log_hours(t - view.shown_at[-1] if len(view.shown) > 0 else np.inf)
+    tail[4] = np.log1p(last_day)
+    tail[5] = request.page == 1
+    tail[6] = request.page == 2
+    for device in range(3):
+        tail[7 + device] = request.device == device + 1
+    tail[10] = request.subscriber
+    tail[11] = np.sin(angle)
+    tail[12] = np.cos(angle)
+    tail[13] = np.log1p(_aged(state, 0, 0, CLICKS, 1, t))
+    return tail
+
+
+@njit(cache=True)
+def _section_shares(view: UserView, attributes: Attributes) -> Floats:
+    shares = np.zeros(attributes.sections)
+    for i in range(len(view.clicked)):
+        section = attributes.section[view.clicked[i]]
+        if section != NONE and view.clicked_weight[i] > 0.0:
+            shares[section] += 1.0
+    shares /= shares.sum() + 2.0
+    return shares
+
+
+@njit(cache=True)
+def _means(view: UserView, attributes: Attributes) -> tuple[float, float]:
+    """Share of premium articles among the user's clicks, and the mean log length of those that have one (0: none)."""
+    premium, known, length, lengths = 1.0, 2.0, 0.0, 0
+    for i in range(len(view.clicked)):
+        a = view.clicked[i]
+        if not np.isnan(attributes.premium[a]):
+            premium += attributes.premium[a]
+            known += 1.0
+        if not np.isnan(attributes.length[a]):
+            length += np.log1p(attributes.length[a])
+            lengths += 1
+    return premium / known, length / max(lengths, 1)
+
+
+@njit(cache=True)
+def _mark_user(view: UserView, scratch: Scratch) -> None:
+    for i in range(len(view.shown)):
+        scratch.times_shown[view.shown[i]] += 1
+        scratch.last_shown[view.shown[i]] = view.shown_at[i]
+    for i in range(len(view.clicked)):
+        scratch.times_clicked[view.clicked[i]] += 1
+        scratch.last_clicked[view.clicked[i]] = view.clicked_at[i]
+
+
+@njit(cache=True)
+def _mark_readers(state: ArticleState, view: UserView, user: int, context_article: int, scratch: Scratch) -> None:
+    """Mark the readers of the user's articles: of the last, the newest, all, and the one being read."""
+    clicks = len(view.clicked)
+    for i in range(clicks):
+        if view.clicked_weight[i] > 0.0:
+            _mark(state, view.clicked[i], user, 2, scratch)
+            if i >= clicks - RECENT:
+                _mark(state, view.clicked[i], user, 1, scratch)
+            if i == clicks - 1:
+                _mark(state, view.clicked[i], user, 0, scratch)
+    if context_article != NONE:
+        _mark(state, context_article, user, 3, scratch)
+
+
+@njit(cache=True)
+def _mark(state: ArticleState, article: int, user: int, kind: int, scratch: Scratch) -> None:
+    count = min(state.reader_total[article], READERS)
+    weight = 1.0 / np.sqrt(count + 4.0)
+    for r in range(count):
+        reader = state.readers[article, r]
+        if reader != user:
+            scratch.marks[kind, reader] += weight
+
+
+@njit(cache=True)
+def _unmark(state: ArticleState, view: UserView, context_article: int, scratch: Scratch) -> None:
+    for article in view.shown:
+        scratch.times_shown[article] = 0
+        scratch.last_shown[article] = 0.0
+    for article in view.clicked:
+        scratch.times_clicked[article] = 0
+        scratch.last_clicked[article] = 0.0
+        _clear_marks(state, article, scratch)
+    if context_article != NONE:
+        _clear_marks(state, context_article, scratch)
+
+
+@njit(cache=True)
+def _clear_marks(state: ArticleState, article: int, scratch: Scratch) -> None:
+    for r in range(min(state.reader_total[article], READERS)):
+        scratch.marks[:, state.readers[article, r]] = 0.0

@@ -1,0 +1,111 @@
+"""The user side of the fold: the newest clicks and shown rows of a user, as they were known at an instant.
+
+Serving reads them from the database at request time; replay keeps them in rings. Both give the same ``UserView``.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from recsys.columns import Floats, Floats32, Ints
+from recsys.features.state import TASTE
+
+CLICK_LIMIT = 100  # newest clicks of a user that count
+SHOWN_LIMIT = 256  # newest rows shown to a user that count
+
+
+class UserView(NamedTuple):
+    """What is known of one user, each part oldest first."""
+
+    clicked: Ints  # (clicks,) article keys
+    clicked_at: Floats  # (clicks,) seconds
+    clicked_weight: Floats  # (clicks,) 0: seen, but not liked
+    shown: Ints  # (rows,) article keys
+    shown_at: Floats  # (rows,) seconds
+
+
+class UserRings(NamedTuple):
+    """The newest events of every user, one row per user key, as rings that overwrite the oldest."""
+
+    clicked: Ints  # (users, CLICK_LIMIT)
+    clicked_at: Floats  # (users, CLICK_LIMIT)
+    clicked_weight: Floats  # (users, CLICK_LIMIT)
+    click_total: Ints  # (users,)
+    shown: Ints  # (users, SHOWN_LIMIT)
+    shown_at: Floats  # (users, SHOWN_LIMIT)
+    shown_total: Ints  # (users,)
+
+
+def empty_rings(users: int) -> UserRings:
+    """Rings for user keys below ``users``."""
+    return UserRings(
+        clicked=np.zeros((users, CLICK_LIMIT), np.int64),
+        clicked_at=np.zeros((users, CLICK_LIMIT)),
+        clicked_weight=np.zeros((users, CLICK_LIMIT)),
+        click_total=np.zeros(users, np.int64),
+        shown=np.zeros((users, SHOWN_LIMIT), np.int64),
+        shown_at=np.zeros((users, SHOWN_LIMIT)),
+        shown_total=np.zeros(users, np.int64),
+    )
+
+
+def empty_view() -> UserView:
+    """A user of whom nothing is known."""
+    nothing = np.zeros(0)
+    return UserView(np.zeros(0, np.int64), nothing, nothing, np.zeros(0, np.int64), nothing)
+
+
+@njit(cache=True)
+def ring_click(rings: UserRings, user: int, article: int, at: float, weight: float) -> None:
+    """Remember a click of a user."""
+    slot = rings.click_total[user] % CLICK_LIMIT
+    rings.clicked[user, slot] = article
+    rings.clicked_at[user, slot] = at
+    rings.clicked_weight[user, slot] = weight
+    rings.click_total[user] += 1
+
+
+@njit(cache=True)
+def ring_impression(rings: UserRings, user: int, t: float, items: Ints) -> None:
+    """Remember the rows of a list shown to a user."""
+    for article in items:
+        slot = rings.shown_total[user] % SHOWN_LIMIT
+        rings.shown[user, slot] = article
+        rings.shown_at[user, slot] = t
+        rings.shown_total[user] += 1
+
+
+@njit(cache=True)
+def view_of(rings: UserRings, user: int) -> UserView:
+    """The rings of one user unrolled, oldest first."""
+    clicks = _order(rings.click_total[user], CLICK_LIMIT)
+    rows = _order(rings.shown_total[user], SHOWN_LIMIT)
+    return UserView(
+        rings.clicked[user][clicks],
+        rings.clicked_at[user][clicks],
+        rings.clicked_weight[user][clicks],
+        rings.shown[user][rows],
+        rings.shown_at[user][rows],
+    )
+
+
+@njit(cache=True)
+def taste_of(view: UserView, signatures: Floats32) -> Floats:
+    """The user's title taste: the normalised sum of the signatures (articles, TASTE) of the articles they liked."""
+    taste = np.zeros(TASTE)
+    for i in range(len(view.clicked)):
+        if view.clicked_weight[i] > 0.0 and view.clicked[i] < len(signatures):
+            for d in range(TASTE):
+                taste[d] += signatures[view.clicked[i], d]
+    norm = np.sqrt((taste * taste).sum())
+    return taste / norm if norm > 0.0 else taste
+
+
+@njit(cache=True)
+def _order(total: int, limit: int) -> Ints:
+    first = max(0, total - limit)
+    slots = np.empty(total - first, np.int64)
+    for i in range(len(slots)):
+        slots[i] = (first + i) % limit
+    return slots

@@ -1,0 +1,154 @@
+"""The article side of the fold: what is known of every article at an instant, and the steps that change it.
+
+Counters decay exponentially at several half-lives. They are kept for the log as a whole and for the kind of page and
+device. A step writes only what the event touches, so its cost does not depend on the size of the catalogue. Batch
+replay loops over these very functions, so live and replayed state have identical bits.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from safetensors.numpy import load_file, save_file
+
+from recsys.columns import Floats, Ints
+
+HALF_LIVES = np.array([0.5, 2.0, 8.0, 24.0, 72.0]) * 3600.0  # seconds
+CLICKS, EXPOSURES, CHANCES = 0, 1, 2  # chances: the sum of 1 / list length, the clicks that blind choice would give
+CELLS = 7  # 0 is the whole log; 1 to 6 are two kinds of page times three kinds of device
+READERS = 128  # newest readers remembered per article; the oldest is overwritten
+TASTE = 64  # dimensions of a title signature
+
+
+class ArticleState(NamedTuple):
+    """Arrays with one row per article key; row 0, which is no article's key, counts all articles together."""
+
+    counts: Floats  # (articles, cells, 3, half-lives), as of ``stamp``
+    stamp: Floats  # (articles, cells) seconds
+    first_shown: Floats  # (articles,) seconds, +inf never
+    last_shown: Floats  # (articles,) seconds, -inf never
+    totals: Ints  # (articles, 2) clicks and exposures ever
+    readers: Ints  # (articles, READERS) user keys, a ring
+    reader_total: Ints  # (articles,) readers ever
+    taste: Floats  # (articles, TASTE) sum of its readers' title tastes at their clicks
+
+
+def empty_state(articles: int) -> ArticleState:
+    """The state before anything happened, with room for article keys below ``articles``."""
+    return ArticleState(
+        counts=np.zeros((articles, CELLS, 3, len(HALF_LIVES))),
+        stamp=np.zeros((articles, CELLS)),
+        first_shown=np.full(articles, np.inf),
+        last_shown=np.full(articles, -np.inf),
+        totals=np.zeros((articles, 2), np.int64),
+        readers=np.zeros((articles, READERS), np.int64),
+        reader_total=np.zeros(articles, np.int64),
+        taste=np.zeros((articles, TASTE)),
+    )
+
+
+def grown(state: ArticleState, articles: int) -> ArticleState:
+    """The same state with room for article keys below ``articles``."""
+    have = len(state.stamp)
+    if articles <= have:
+        return state
+    larger = empty_state(articles)
+    for old, new in zip(state, larger, strict=True):
+        new[:have] = old
+    return larger
+
+
+def save_state(state: ArticleState, path: Path, position: tuple[int, int]) -> None:
+    """Write a checkpoint of the state and of the log position it has reached."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in state._asdict().items()}
+    partial = path.with_suffix(".partial")
+    save_file({**arrays, "position": np.array(position, np.int64)}, partial)
+    partial.replace(path)
+
+
+def load_state(path: Path) -> tuple[ArticleState, tuple[int, int]]:
+    """Read a checkpoint."""
+    arrays = load_file(path)
+    impression, click = arrays.pop("position")
+    return ArticleState(**arrays), (int(impression), int(click))
+
+
+def merged(first: ArticleState, second: ArticleState) -> ArticleState:
+    """The state of two adjacent slices of time, from the state that each slice alone gives.
+
+    Integers, minima and maxima are exact; decayed sums agree within rounding (1e-9 relative).
+    """
+    stamp = np.maximum(first.stamp, second.stamp)
+    newest = np.minimum(second.reader_total, READERS)
+    readers = first.readers.copy()
+    for article in np.flatnonzero(newest):
+        count = newest[article]
+        behind = np.arange(second.reader_total[article] - count, second.reader_total[article])
+        readers[article, (first.reader_total[article] + behind) % READERS] = second.readers[article, behind % READERS]
+    return ArticleState(
+        counts=_aged(first, stamp) + _aged(second, stamp),
+        stamp=stamp,
+        first_shown=np.minimum(first.first_shown, second.first_shown),
+        last_shown=np.maximum(first.last_shown, second.last_shown),
+        totals=first.totals + second.totals,
+        readers=readers,
+        reader_total=first.reader_total + second.reader_total,
+        taste=first.taste + second.taste,
+    )
+
+
+def _aged(state: ArticleState, stamp: Floats) -> Floats:
+    aged: Floats = state.counts * np.exp2(-(stamp - state.stamp)[:, :, None, None] / HALF_LIVES)
+    return aged
+
+
+@njit(cache=True)
+def cell_of(page: int, device: int) -> int:
+    """The counter cell of a context, from the codes of its page and device."""
+    kind = 0 if device == 1 else (1 if device == 2 else 2)
+    return 1 + (3 if page == 2 else 0) + kind
+
+
+@njit(cache=True)
+def fold_impression(state: ArticleState, t: float, cell: int, items: Ints) -> None:
+    """Count every item of a list as shown at ``t`` seconds."""
+    chance = 1.0 / len(items)
+    for article in items:
+        state.first_shown[article] = min(state.first_shown[article], t)
+        state.last_shown[article] = max(state.last_shown[article], t)
+        state.totals[article, EXPOSURES] += 1
+        for row in (article, 0):
+            for c in (0, cell):
+                _decay(state, row, c, t)
+                for h in range(len(HALF_LIVES)):
+                    state.counts[row, c, EXPOSURES, h] += 1.0
+                    state.counts[row, c, CHANCES, h] += chance
+
+
+@njit(cache=True)
+def fold_click(state: ArticleState, t: float, cell: int, article: int, user: int, counted: bool, taste: Floats) -> None:
+    """Remember the reader of an article and their taste (TASTE,), and count the click where it is ``counted``."""
+    state.readers[article, state.reader_total[article] % READERS] = user
+    state.reader_total[article] += 1
+    for d in range(TASTE):
+        state.taste[article, d] += taste[d]
+    if not counted:
+        return
+    state.totals[article, CLICKS] += 1
+    for row in (article, 0):
+        for c in (0, cell):
+            _decay(state, row, c, t)
+            for h in range(len(HALF_LIVES)):
+                state.counts[row, c, CLICKS, h] += 1.0
+
+
+@njit(cache=True)
+def _decay(state: ArticleState, article: int, cell: int, t: float) -> None:
+    elapsed = t - state.stamp[article, cell]
+    if elapsed > 0.0:
+        for h in range(len(HALF_LIVES)):
+            factor = 2.0 ** (-elapsed / HALF_LIVES[h])
+            for kind in range(3):
+                state.counts[article, cell, kind, h] *= factor
+        state.stamp[article, cell] = t

@@ -1,0 +1,1 @@
+"""The torch modules of the two towers and of the ranking head; no I/O."""

@@ -1,0 +1,1 @@
+"""How an answer is made, as pure functions of state and snapshot."""

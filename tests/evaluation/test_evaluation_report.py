@@ -1,0 +1,77 @@
+"""What a reader sees in the tables of figures."""
+
+import math
+
+import pytest
+from rich.console import Console
+
+from recsys.evaluation.report import markdown, number, table
+
+ROWS = [
+    {"name": "most | popular", "auc": 0.586, "impressions": 25356, "live": False},
+    {"name": "[bold]gated", "auc": 0.773, "confidence": {"auc": (0.766, 0.78)}, "impressions": 9986, "live": True},
+]
+
+
+def rendered(rows, columns):
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(table(rows, columns))
+    return capture.get()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.773, ".773"),
+        (0.0003, ".0003"),
+        (-0.008, "-.008"),
+        (0.0, ".000"),
+        (1.0, "1.000"),
+        (0.9996, "1.000"),
+        (51.26, "51.3"),
+        (100.5, "100.5"),
+        (1390.0, "1,390"),
+        (25356, "25,356"),
+        (7, "7"),
+        (math.nan, "–"),
+        (math.inf, "inf"),
+    ],
+)
+def test_numbers_read_as_in_papers(value, text):
+    assert number(value) == text
+
+
+def test_markdown_has_aligned_columns_and_intervals():
+    assert markdown(ROWS, ["name", "auc", "impressions", "live"]) == (
+        "| name | auc | impressions | live |\n"
+        "| --- | ---: | ---: | --- |\n"
+        "| most \\| popular | .586 | 25,356 | no |\n"
+        "| [bold]gated | .773 (.766–.780) | 9,986 | yes |\n"
+    )
+
+
+def test_the_terminal_shows_the_same_cells_as_they_are():
+    text = rendered(ROWS, ["name", "auc", "impressions"])
+    for cell in ("most | popular", "[bold]gated", ".773 (.766–.780)", "25,356"):
+        assert cell in text
+
+
+def test_an_interval_below_zero_is_readable():
+    rows = [{"difference": -0.004, "confidence": {"difference": [-0.012, 0.004]}}]
+    assert "-.004 (-.012 to .004)" in markdown(rows, ["difference"])
+
+
+@pytest.mark.parametrize("row", [{}, {"auc": None}, {"auc": math.nan}])
+def test_what_is_not_there_is_a_dash(row):
+    assert markdown([row], ["auc"]).splitlines()[-1] == "| – |"
+
+
+def test_an_interval_that_could_not_be_had_is_left_out():
+    rows = [{"auc": 0.5, "confidence": {"auc": (math.nan, math.nan)}}]
+    assert markdown(rows, ["auc"]).splitlines()[-1] == "| .500 |"
+
+
+def test_no_rows_make_a_header():
+    assert markdown([], ["name"]) == "| name |\n| --- |\n"
+    assert table([], ["name"]).row_count == 0
