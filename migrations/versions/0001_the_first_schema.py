@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.String(length=128), nullable=False),
         sa.PrimaryKeyConstraint("key"),
         sa.UniqueConstraint("user_id"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "vectors",

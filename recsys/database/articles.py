@@ -23,7 +23,7 @@ def keys_of(session: Session, article_ids: Iterable[str]) -> dict[str, int]:
     keys: dict[str, int] = {}
     for chunk in chunks(dict.fromkeys(article_ids)):
         rows = session.execute(select(ArticleRow.article_id, ArticleRow.key).where(ArticleRow.article_id.in_(chunk)))
-        keys.update(row._tuple() for row in rows)
+        keys.update((row.article_id, row.key) for row in rows)
     return keys
 
 
@@ -95,6 +95,12 @@ def changed_after(session: Session, position: int) -> list[int]:
     """Keys of the articles changed after a position."""
     statement = select(ArticleChangeRow.article).where(ArticleChangeRow.position > position).distinct()
     return list(session.scalars(statement))
+
+
+def count_undescribed(session: Session) -> int:
+    """How many ids were mentioned in the log but are not described by any catalogue."""
+    empty = [getattr(ArticleRow, name).is_(None) for name in (*FIELDS, "deleted_at") if name != "article_id"]
+    return session.scalar(select(func.count()).select_from(ArticleRow).where(*empty)) or 0
 
 
 def load_catalogue(session: Session) -> Catalogue:

@@ -1,15 +1,14 @@
 """The log: impressions and clicks go in once each, and come out as columns."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from typing import Any, cast
 
 import numpy as np
-from sqlalchemy import Table, delete, func, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.orm import Session
 
 from recsys.columns import NONE, PAGES, ClickColumns, EventLog, ImpressionColumns, device_code
-from recsys.database import articles, users
+from recsys.database import articles, backfill, users
 from recsys.database.bulk import chunks, existing, insert_new
 from recsys.database.tables import ClickRow, ImpressionRow
 from recsys.domain import Click, Context, Impression, Timestamp
@@ -35,19 +34,18 @@ def add_impressions(session: Session, impressions: Sequence[Impression]) -> int:
 def add_clicks(session: Session, clicks: Sequence[Click]) -> int:
     """Append the clicks whose event id is new, in their order (the first of equal ids), and return how many were.
 
-    A click known from its impression replaces the same click learnt from a history, whichever was imported first.
+    A click known from its impression replaces the same click learnt from a history (see ``backfill``), whichever was
+    imported first; of two histories, the one that made the click known first counts.
     """
-    fresh: dict[str, Click] = {}
-    for click in clicks:
-        if fresh.setdefault(click.event_id, click).backfilled:
-            fresh[click.event_id] = click
-    _drop_replaced(session, [click.event_id for click in fresh.values() if not click.backfilled])
-    for known in existing(session, ClickRow.event_id, fresh):
-        del fresh[known]
-    keys = articles.ensure_keys(session, (click.article_id for click in fresh.values()))
-    readers = users.ensure_keys(session, (click.user_id for click in fresh.values()))
-    insert_new(session, CLICKS, [_click_row(click, keys, readers) for click in fresh.values()])
-    return len(fresh)
+    own, told = backfill.split(clicks)
+    keyed = _new_clicks(session, own)
+    backfill.drop_same_from_histories(session, list(own.values()), _pairs(keyed))
+    insert_new(session, CLICKS, keyed)
+    keyed = _new_clicks(session, told)
+    known = backfill.same_from_impressions(session, list(told.values()), _pairs(keyed))
+    new = [row for row in keyed if row["event_id"] not in known]
+    insert_new(session, CLICKS, new)
+    return len(own) + len(new)
 
 
 def read_log(
@@ -62,12 +60,31 @@ def read_log(
 
 
 def time_span(session: Session) -> tuple[Timestamp, Timestamp] | None:
-    """Earliest and latest ``known_at`` of the impressions (of the clicks, where there are no impressions)."""
-    for row in (ImpressionRow, ClickRow):
-        first, last = session.execute(select(func.min(row.known_at), func.max(row.known_at))).one()
-        if first is not None:
-            return float(first), float(last)
-    return None
+    """Earliest and latest ``known_at`` in the log; None when it is empty."""
+    spans = [
+        session.execute(select(func.min(row.known_at), func.max(row.known_at))).one()
+        for row in (ImpressionRow, ClickRow)
+    ]
+    known = [(float(first), float(last)) for first, last in spans if first is not None]
+    return (min(first for first, _ in known), max(last for _, last in known)) if known else None
+
+
+def lists_of(session: Session, impression_ids: Iterable[str]) -> dict[str, list[int]]:
+    """Article keys of those lists that the log knows, by impression id, in the order shown."""
+    lists: dict[str, list[int]] = {}
+    for chunk in chunks(impression_ids):
+        rows = session.execute(
+            select(ImpressionRow.impression_id, ImpressionRow.shown).where(ImpressionRow.impression_id.in_(chunk))
+        )
+        lists.update((row.impression_id, row.shown) for row in rows)
+    return lists
+
+
+def end_of_log(session: Session, until: Timestamp = np.inf) -> tuple[int, int]:
+    """Positions of the newest impression and the newest click known before a time; 0 for none."""
+    impression = select(func.max(ImpressionRow.position)).where(ImpressionRow.known_at < until)
+    click = select(func.max(ClickRow.position)).where(ClickRow.known_at < until)
+    return session.scalar(impression) or 0, session.scalar(click) or 0
 
 
 def counts(session: Session) -> dict[str, int]:
@@ -87,14 +104,25 @@ def mentioned(impression: Impression) -> Iterable[str]:
 
 def context_columns(context: Context, keys: dict[str, int]) -> dict[str, Any]:
     """A context as columns of a list's row."""
-    columns = asdict(context)
-    columns["context_article"] = None if context.context_article is None else keys.get(context.context_article)
-    return columns
+    return {
+        "page": context.page,
+        "context_article": None if context.context_article is None else keys.get(context.context_article),
+        "device": context.device,
+        "subscriber": context.subscriber,
+        "placement": context.placement,
+    }
 
 
-def _drop_replaced(session: Session, event_ids: list[str]) -> None:
-    for chunk in chunks(event_ids):
-        session.execute(delete(ClickRow).where(ClickRow.event_id.in_(chunk), ClickRow.backfilled))
+def _new_clicks(session: Session, fresh: dict[str, Click]) -> list[dict[str, Any]]:
+    """Rows to insert: what is left of ``fresh`` once it and the log are settled."""
+    backfill.settle_known(session, fresh)
+    keys = articles.ensure_keys(session, (click.article_id for click in fresh.values()))
+    readers = users.ensure_keys(session, (click.user_id for click in fresh.values()))
+    return [_click_row(click, keys, readers) for click in fresh.values()]
+
+
+def _pairs(rows: list[dict[str, Any]]) -> list[backfill.Pair]:
+    return [(row["user"], row["article"]) for row in rows]
 
 
 def _impression_row(impression: Impression, keys: dict[str, int], readers: dict[str, int]) -> dict[str, Any]:
@@ -109,10 +137,17 @@ def _impression_row(impression: Impression, keys: dict[str, int], readers: dict[
 
 
 def _click_row(click: Click, keys: dict[str, int], readers: dict[str, int]) -> dict[str, Any]:
-    row = asdict(click)
-    row["user"] = readers[row.pop("user_id")]
-    row["article"] = keys[row.pop("article_id")]
-    return row
+    return {
+        "event_id": click.event_id,
+        "user": readers[click.user_id],
+        "article": keys[click.article_id],
+        "at": click.at,
+        "known_at": click.known_at,
+        "impression_id": click.impression_id,
+        "dwell_seconds": click.dwell_seconds,
+        "weight": click.weight,
+        "backfilled": click.backfilled,
+    }
 
 
 def _read_impressions(session: Session, after: int, since: Timestamp, until: Timestamp) -> ImpressionColumns:

@@ -57,7 +57,6 @@ def writing(sessions: Sessions) -> Iterator[Session]:
             yield session
             session.commit()
         except OperationalError as error:
-            session.rollback()
             raise RecsysError(f"The database could not be written ({error.orig}); nothing was changed.") from error
 
 

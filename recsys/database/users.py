@@ -60,5 +60,5 @@ def _keys(session: Session, user_ids: list[str]) -> dict[str, int]:
     keys: dict[str, int] = {}
     for chunk in chunks(user_ids):
         rows = session.execute(select(UserRow.user_id, UserRow.key).where(UserRow.user_id.in_(chunk)))
-        keys.update(row._tuple() for row in rows)
+        keys.update((row.user_id, row.key) for row in rows)
     return keys

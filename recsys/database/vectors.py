@@ -103,6 +103,12 @@ def load_vectors(session: Session, modality: Modality, encoder_id: str, dim: int
     return vectors, mask
 
 
+def dim_of(session: Session, encoder_id: str) -> int:
+    """Length of this encoder's vectors; 1 while there are none."""
+    stored = session.scalar(select(VectorRow.vector).where(VectorRow.encoder_id == encoder_id).limit(1))
+    return 1 if stored is None else len(stored) // STORED.itemsize
+
+
 def statuses(session: Session, modality: Modality, encoder_id: str) -> dict[str, int]:
     """How many articles this encoder found "ok", "missing" and "broken"."""
     statement = (

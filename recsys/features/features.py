@@ -19,10 +19,10 @@ RECENT = 5  # newest clicks for co-click
 
 _HALF_LIFE_NAMES = ("30m", "2h", "8h", "24h", "72h")
 COUNTERS = tuple(
-    f"{what}_{where}{half}"
-    for where in ("", "here_")
+    f"{what}{where}{half}"
+    for where in ("_", "_here_")
     for half in _HALF_LIFE_NAMES
-    for what in ("clicks_", "exposures_", "ctr_", "lift_")
+    for what in ("clicks", "exposures", "ctr", "lift")
 )
 SHARES = tuple(f"share_of_clicks_{half}" for half in _HALF_LIFE_NAMES)
 AGES = ("since_first_shown", "since_last_shown", "since_published")
@@ -121,9 +121,10 @@ def compute_features(
     last = view.clicked[-1] if len(view.clicked) > 0 else NONE
     cell = cell_of(request.page, request.device)
     tail = _request_features(state, view, request, t)
+    general = _general(state, cell, t)
     for i in range(len(candidates)):
         a, row = candidates[i], out[i]
-        at = _counters(state, a, cell, t, row)
+        at = _counters(state, a, cell, t, general, row)
         row[at] = _log_hours(t - state.first_shown[a])
         row[at + 1] = _log_hours(t - state.last_shown[a])
         published = attributes.published_at[a]
@@ -147,24 +148,34 @@ def _aged(state: ArticleState, article: int, cell: int, kind: int, h: int, t: fl
 
 
 @njit(cache=True)
-def _counters(state: ArticleState, a: int, cell: int, t: float, row: Floats32) -> int:
-    at = 0
-    for c in (0, cell):
+def _general(state: ArticleState, cell: int, t: float) -> Floats:
+    """CTR of all articles together, in the log as a whole and in this cell, and their clicks, (3, half-lives)."""
+    general = np.empty((3, len(HALF_LIVES)))
+    for h in range(len(HALF_LIVES)):
+        general[2, h] = _aged(state, 0, 0, CLICKS, h, t)
+        general[0, h] = (general[2, h] + 0.1) / (_aged(state, 0, 0, EXPOSURES, h, t) + 1.0)
+        general[1, h] = (_aged(state, 0, cell, CLICKS, h, t) + 0.1) / (_aged(state, 0, cell, EXPOSURES, h, t) + 1.0)
+    return general
+
+
+@njit(cache=True)
+def _counters(state: ArticleState, a: int, cell: int, t: float, general: Floats, row: Floats32) -> int:
+    at, shares = 0, 8 * len(HALF_LIVES)
+    for place in range(2):
+        c = cell if place == 1 else 0
+        elapsed = max(0.0, t - state.stamp[a, c])
         for h in range(len(HALF_LIVES)):
-            clicks = _aged(state, a, c, CLICKS, h, t)
-            exposures = _aged(state, a, c, EXPOSURES, h, t)
-            chances = _aged(state, a, c, CHANCES, h, t)
-            general = (_aged(state, 0, c, CLICKS, h, t) + 0.1) / (_aged(state, 0, c, EXPOSURES, h, t) + 1.0)
+            factor = 2.0 ** (-elapsed / HALF_LIVES[h])
+            clicks = state.counts[a, c, CLICKS, h] * factor
+            exposures = state.counts[a, c, EXPOSURES, h] * factor
             row[at] = np.log1p(clicks)
             row[at + 1] = np.log1p(exposures)
-            row[at + 2] = np.log((clicks + PRIOR * general) / (exposures + PRIOR))
-            row[at + 3] = np.log((clicks + 1.0) / (chances + 1.0))
+            row[at + 2] = np.log((clicks + PRIOR * general[place, h]) / (exposures + PRIOR))
+            row[at + 3] = np.log((clicks + 1.0) / (state.counts[a, c, CHANCES, h] * factor + 1.0))
             at += 4
-    for h in range(len(HALF_LIVES)):
-        clicks = _aged(state, a, 0, CLICKS, h, t)
-        row[at] = np.log((clicks + 0.1) / (_aged(state, 0, 0, CLICKS, h, t) + 10.0))
-        at += 1
-    return at
+            if place == 0:
+                row[shares + h] = np.log((clicks + 0.1) / (general[2, h] + 10.0))
+    return shares + len(HALF_LIVES)
 
 
 @njit(cache=True)

@@ -3,6 +3,7 @@
 Events are ordered by ``known_at``. All lists of one stamp are scored before any event of that stamp is folded.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,10 +11,10 @@ import numpy as np
 from numba import njit
 
 from recsys.columns import NONE, Bools, EventLog, Floats, Floats32, Ints, Small
-from recsys.domain import Timestamp
+from recsys.domain import RecsysError, Timestamp
 from recsys.features.features import WIDTH, Attributes, RequestContext, Scratch, compute_features, scratch_for
-from recsys.features.history import UserRings, empty_rings, ring_click, ring_impression, taste_of, view_of
-from recsys.features.state import ArticleState, cell_of, empty_state, fold_click, fold_impression
+from recsys.features.history import UserRings, UserView, empty_rings, ring_click, ring_impression, taste_of, view_of
+from recsys.features.state import ArticleState, cell_of, empty_state, fold_click, fold_impression, grown
 
 HISTORY = 50  # newest clicks that the user tower reads
 RECENT_ROWS = 8192  # newest shown rows from which negatives are drawn in proportion to exposure
@@ -52,7 +53,8 @@ class _Events(NamedTuple):
     device: Small
     subscriber: Small
     context_article: Ints
-    click_user: Ints
+    click_user: Ints  # row of the rings
+    click_reader: Ints  # user key
     click_article: Ints
     click_at: Floats
     click_weight: Floats
@@ -91,22 +93,20 @@ class Replay:
         self.rings: UserRings = empty_rings(users)
         self.scratch: Scratch = scratch_for(articles, users)
         self.live_seconds, self.sampled, self.seed = live_hours * 3600.0, sampled, seed
-        nobody = np.full(articles, NONE, np.int64)
-        self._pool = _Pool(
-            np.zeros(articles, np.int64),
-            nobody,
-            np.zeros(1, np.int64),
-            np.zeros(RECENT_ROWS, np.int64),
-            np.zeros(1, np.int64),
-        )
+        self._pool = _empty_pool(articles)
 
-    def run(self, log: EventLog, *, score_from: Timestamp = -np.inf) -> Examples:
-        """Score the lists of ``log`` from a time on, and fold all of it; stretches must come in the order of time.
+    def run(self, log: EventLog, *, score_from: Timestamp = -np.inf, score_until: Timestamp = np.inf) -> Examples:
+        """Fold all of ``log``, scoring the lists with ``score_from <= known_at < score_until`` on the way.
 
-        A stamp must not be split between two stretches.
+        Stretches must come in the order of time, and a stamp must not be split between two of them.
+
+        Raises:
+            RecsysError: when the log names keys that there is no room for.
         """
+        _check_keys(log, len(self.attributes.section), len(self.rings.click_total))
         events = _in_order(log)
-        scored = np.flatnonzero(log.impressions.known_at >= score_from)
+        times = log.impressions.known_at
+        scored = np.flatnonzero((times >= score_from) & (times < score_until))
         lengths = np.diff(log.impressions.offsets)[scored] + self.sampled
         examples = _allocate(log, scored, lengths)
         slot = np.full(len(log.impressions), NONE, np.int64)
@@ -117,6 +117,60 @@ class Replay:
             self.sampled, self.live_seconds, self.seed, log.impressions.position,
         )  # fmt: skip
         return _labelled(examples, log) if self.sampled == 0 else _compacted(_labelled(examples, log))
+
+    def resume(self, state: ArticleState, past: EventLog) -> None:
+        """Continue from a checkpoint's state; users are known again from ``past``, the log that it has folded.
+
+        Of ``past`` only the newest CLICK_LIMIT clicks and SHOWN_LIMIT shown rows of each user matter. The state is
+        taken over, not copied. Samples are as valid as without the interruption, but are not the same ones.
+        """
+        _check_keys(past, len(self.attributes.section), len(self.rings.click_total))
+        events = _in_order(past)
+        self.state = grown(state, len(self.attributes.section))
+        self.rings = empty_rings(len(self.rings.click_total))
+        _ring_events(self.rings, events, 0, len(events.time))
+        if self.sampled > 0:
+            _pool_items(self._pool, past.impressions.items)
+
+
+def fold_live(state: ArticleState, attributes: Attributes, log: EventLog, views: Mapping[int, UserView]) -> None:
+    """Fold a newly read stretch into the article side, by the same steps as a replay.
+
+    Args:
+        state: changed in place.
+        attributes: of the catalogue, one row per article key.
+        log: a stretch that begins behind everything folded before, and splits no stamp.
+        views: what was known of each user who clicks in it, strictly before it.
+    """
+    _check_keys(log, min(len(state.stamp), len(attributes.section)), np.iinfo(np.int64).max)
+    row_of = {user: row for row, user in enumerate(views)}
+    rings = empty_rings(len(views) + 1)  # the last row takes what users without a view are shown
+    for user, view in views.items():
+        for article, at, weight in zip(view.clicked, view.clicked_at, view.clicked_weight, strict=True):
+            ring_click(rings, row_of[user], article, at, weight)
+    events = _in_order(log)._replace(
+        user=np.array([row_of.get(int(user), len(views)) for user in log.impressions.user], np.int64),
+        click_user=np.array([row_of[int(user)] for user in log.clicks.user], np.int64),
+    )
+    first, nobody = 0, _empty_pool(0)
+    while first < len(events.time):
+        last = int(np.searchsorted(events.time, events.time[first], side="right"))
+        _fold_stamp(state, rings, nobody, attributes, events, first, last, float(events.time[first]), 0)
+        first = last
+
+
+def _empty_pool(articles: int) -> _Pool:
+    nowhere, recent = np.full(articles, NONE, np.int64), np.zeros(RECENT_ROWS, np.int64)
+    return _Pool(np.zeros(articles, np.int64), nowhere, np.zeros(1, np.int64), recent, np.zeros(1, np.int64))
+
+
+def _check_keys(log: EventLog, articles: int, users: int) -> None:
+    """Compiled code does not look where it writes."""
+    i, c = log.impressions, log.clicks
+    if max(part.max(initial=0) for part in (i.items, i.context_article, c.article)) >= articles:
+        raise RecsysError("The log names articles that are newer than the catalogue: read the catalogue after the log.")
+    if max(part.max(initial=0) for part in (i.user, c.user)) >= users:
+        raise RecsysError(f"The log names users that are newer than the {users} keys there is room for: count again.")
 
 
 def _in_order(log: EventLog) -> _Events:
@@ -129,7 +183,7 @@ def _in_order(log: EventLog) -> _Events:
     cells = np.array([cell_of(int(p), int(d)) for p, d in np.ndindex(3, 5)]).reshape(3, 5)
     return _Events(
         time[order], is_click[order], row[order], i.offsets, i.items, i.user, i.page, i.device, i.subscriber,
-        i.context_article, c.user, c.article, c.at, c.weight, counted, cells[c.page, c.device],
+        i.context_article, c.user, c.user, c.article, c.at, c.weight, counted, cells[c.page, c.device],
     )  # fmt: skip
 
 
@@ -227,18 +281,24 @@ def _fold_stamp(
                 user = events.click_user[i]
                 taste = taste_of(view_of(rings, user), attributes.signatures)
                 cell, counted = events.click_cell[i], events.click_counted[i]
-                fold_click(state, t, cell, events.click_article[i], user, counted, taste)
+                fold_click(state, t, cell, events.click_article[i], events.click_reader[i], counted, taste)
         else:
             items = events.items[events.offsets[i] : events.offsets[i + 1]]
             fold_impression(state, t, cell_of(events.page[i], events.device[i]), items)
             if sampled > 0:
                 _pool_items(pool, items)
+    _ring_events(rings, events, first, last)
+
+
+@njit(cache=True)
+def _ring_events(rings: UserRings, events: _Events, first: int, last: int) -> None:
     for e in range(first, last):
         i = events.row[e]
         if events.is_click[e]:
             ring_click(rings, events.click_user[i], events.click_article[i], events.click_at[i], events.click_weight[i])
         else:
-            ring_impression(rings, events.user[i], t, events.items[events.offsets[i] : events.offsets[i + 1]])
+            items = events.items[events.offsets[i] : events.offsets[i + 1]]
+            ring_impression(rings, events.user[i], events.time[e], items)
 
 
 @njit(cache=True)

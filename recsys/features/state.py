@@ -113,7 +113,7 @@ def cell_of(page: int, device: int) -> int:
 @njit(cache=True)
 def fold_impression(state: ArticleState, t: float, cell: int, items: Ints) -> None:
     """Count every item of a list as shown at ``t`` seconds."""
-    chance = 1.0 / len(items)
+    chance = 1.0 / max(len(items), 1)
     for article in items:
         state.first_shown[article] = min(state.first_shown[article], t)
         state.last_shown[article] = max(state.last_shown[article], t)

@@ -28,16 +28,16 @@ def _normalise(values: Floats32, out: Floats32) -> None:
     n = len(values)
     mean, best = 0.0, -np.inf
     for value in values:
-        mean += value / n
+        mean += float(value) / n  # in float64, also where this runs as plain Python
         best = max(best, value)
     variance = 0.0
     for value in values:
-        variance += (value - mean) ** 2 / n
+        variance += (float(value) - mean) ** 2 / n
     scale = 1.0 / np.sqrt(variance) if variance > 1e-10 else 0.0
     for i in range(n):
         smaller = 0.0
         for j in range(n):
             smaller += 1.0 if values[j] < values[i] else (0.5 if values[j] == values[i] else 0.0)
         out[i, 0] = smaller / n
-        out[i, 1] = (values[i] - mean) * scale
+        out[i, 1] = (float(values[i]) - mean) * scale
         out[i, 2] = values[i] - best

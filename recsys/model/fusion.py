@@ -19,6 +19,7 @@ class FusionConfig:
     gate: int = 32  # hidden units of the gate
     modality_dropout: float = 0.15
     id_dropout: float = 0.2
+    input_dropout: float = 0.0
 
 
 class GatedFusion(nn.Module):
@@ -94,5 +95,7 @@ class GatedFusion(nn.Module):
         """(n, dim), zeros where the modality is missing, whatever stands in its vector."""
         clean = torch.where(present[:, None], vectors, self.get_buffer(f"mean_{number}"))
         standard = (clean - self.get_buffer(f"mean_{number}")) / self.get_buffer(f"scale_{number}")
-        projected: Tensor = self.project[number](standard)
+        projected: Tensor = self.project[number](
+            nn.functional.dropout(standard, self.config.input_dropout, self.training)
+        )
         return projected * present[:, None]

@@ -1,12 +1,13 @@
-"""The user tower: a history of item embeddings, newest 50, to one user embedding in the same space."""
+"""The user side: a history of item vectors, newest 50, to one vector in the same space."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-AGE_KNOTS = 16  # log2 of seconds: from 2 seconds over a day (16.4) to a year (24.9)
+AGE_KNOTS = 16  # log4 of seconds: half a minute is 2.5, a day 8.2, a year 12.5
 AGE_STEP = 2.0
+FADES = (0.5, 0.05)  # logits by which a click starts below the next newer one, by head: what is on now, lasting taste
 
 
 @dataclass(frozen=True)
@@ -18,22 +19,45 @@ class UserTowerConfig:
     history: int = 50  # newest clicks that count
 
 
-class UserTower(nn.Module):
-    """Additive attention over the history with a learned recency bias.
+class Recency(nn.Module):
+    """Attention over a history by how many clicks came after and by how long ago it was.
 
-    Attention as in Wu et al., NRMS, EMNLP 2019 (after Bahdanau et al., 2015). The bias is a table by position from
-    the newest click plus a curve over log age, interpolated between knots; both begin flat.
+    A table by position from the newest click plus a curve over log age, interpolated between knots; both learned.
+    """
+
+    def __init__(self, history: int, fade: float) -> None:
+        super().__init__()
+        self.history = history
+        self.by_position = nn.Parameter(-fade * torch.arange(history, dtype=torch.float32))
+        self.by_age = nn.Parameter(torch.zeros(AGE_KNOTS))
+
+    def forward(self, interest: Tensor | float, age: Tensor, mask: Tensor) -> Tensor:
+        """Weights (batch, history) that sum to 1 over the newest clicks; all zeros without any.
+
+        ``interest`` (batch, history) is what else speaks for each click, in logits.
+        """
+        newer = mask.flip(1).long().cumsum(1).flip(1) - 1  # (batch, history) clicks after this one
+        counted = mask & (newer < self.history)
+        logits = interest + self.by_position[newer.clamp(0, self.history - 1)] + interpolated(self.by_age, _knot(age))
+        logits = logits.masked_fill(~counted, -torch.inf).masked_fill(~counted.any(1, keepdim=True), 0.0)
+        return torch.softmax(logits, dim=1) * counted
+
+
+class UserTower(nn.Module):
+    """Additive attention over the history with a learned recency bias, in two heads of different memory.
+
+    Attention as in Wu et al., NRMS, EMNLP 2019 (after Bahdanau et al., 2015).
     """
 
     def __init__(self, config: UserTowerConfig) -> None:
         super().__init__()
         self.config = config
         self.hidden = nn.Linear(config.dim, config.hidden)
-        self.query = nn.Linear(config.hidden, 1, bias=False)
-        self.by_position = nn.Parameter(torch.zeros(config.history))
-        self.by_age = nn.Parameter(torch.zeros(AGE_KNOTS))
-        self.out = nn.Linear(config.dim, config.dim)
-        nn.init.eye_(self.out.weight)
+        self.query = nn.Linear(config.hidden, len(FADES), bias=False)
+        self.recency = nn.ModuleList([Recency(config.history, fade) for fade in FADES])
+        self.out = nn.Linear(len(FADES) * config.dim, config.dim)
+        with torch.no_grad():  # begins as the mean of the heads
+            self.out.weight.copy_(torch.eye(config.dim).repeat(1, len(FADES)) / len(FADES))
         nn.init.zeros_(self.out.bias)
 
     def forward(self, items: Tensor, age: Tensor, mask: Tensor) -> Tensor:
@@ -44,18 +68,40 @@ class UserTower(nn.Module):
             age: (batch, history) seconds from the click to the request.
             mask: (batch, history) bool, False for padding.
         """
-        newer = mask.flip(1).long().cumsum(1).flip(1) - 1  # (batch, history) clicks after this one
-        counted = mask & (newer < self.config.history)
-        bias = self.by_position[newer.clamp(0, self.config.history - 1)] + self._age_bias(age)
-        logits = self.query(torch.tanh(self.hidden(items))).squeeze(-1) + bias
-        logits = logits.masked_fill(~counted, -torch.inf).masked_fill(~counted.any(1, keepdim=True), 0.0)
-        weights = torch.softmax(logits, dim=1) * counted
-        clean = items.masked_fill(~counted[..., None], 0.0)
-        user: Tensor = self.out((weights[..., None] * clean).sum(dim=1))
+        clean = items.masked_fill(~mask[..., None], 0.0)
+        heads = self._weights(self._interest(clean), age, mask)
+        user: Tensor = self.out(torch.cat([(weights[..., None] * clean).sum(dim=1) for weights in heads], dim=1))
         return user
 
-    def _age_bias(self, age: Tensor) -> Tensor:
-        place = (torch.log2(age.clamp(min=0) + 1) / AGE_STEP).clamp(max=AGE_KNOTS - 1.001)
-        below = place.floor()
-        left, share = below.long(), place - below
-        return self.by_age[left] * (1 - share) + self.by_age[left + 1] * share
+    def from_table(self, table: Tensor, rows: Tensor, age: Tensor, mask: Tensor) -> Tensor:
+        """The same from a table of item embeddings (n, dim) and the row of each click (batch, history).
+
+        What attention asks of an item does not depend on the reader, so a training batch asks each item once.
+        """
+        heads = self._weights(self._interest(table)[rows], age, mask)
+        user: Tensor = self.out(torch.cat([weighted_rows(table, rows, weights) for weights in heads], dim=1))
+        return user
+
+    def _interest(self, items: Tensor) -> Tensor:
+        logits: Tensor = self.query(torch.tanh(self.hidden(items)))
+        return logits
+
+    def _weights(self, interest: Tensor, age: Tensor, mask: Tensor) -> list[Tensor]:
+        return [recency(interest[..., head], age, mask) for head, recency in enumerate(self.recency)]
+
+
+def weighted_rows(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
+    """Sum over a history (batch, history) of weighted rows of a table (n, dim): (batch, dim)."""
+    return nn.functional.embedding_bag(rows, table, mode="sum", per_sample_weights=weights)
+
+
+def interpolated(values: Tensor, place: Tensor) -> Tensor:
+    """The curve through ``values`` at knots 0, 1, 2, ..., read at ``place`` (any shape), flat beyond the ends."""
+    place = place.clamp(0, len(values) - 1)
+    below = place.floor().clamp(max=len(values) - 2)
+    left, share = below.long(), place - below
+    return values[left] * (1 - share) + values[left + 1] * share
+
+
+def _knot(age: Tensor) -> Tensor:
+    return torch.log2(age.clamp(min=0) + 1) / AGE_STEP

@@ -15,25 +15,35 @@ OTHER_WEIGHT = 0.25
 
 @dataclass(frozen=True)
 class Content:
-    """Raw modality vectors of the catalogue; row = article key."""
+    """Raw modality vectors of articles, one row each: of the whole catalogue, or of some ``keys``."""
 
     vectors: dict[Modality, Floats32]  # (n, d) by modality
     mask: dict[Modality, Bools]  # (n,) which articles have it
+    keys: Ints | None = None  # (n,) rising article key of each row; None: row = article key
 
     def take(self, keys: Ints) -> "Content":
-        """The rows of these articles; keys behind the last row have no content."""
-        inside = np.flatnonzero((keys >= 0) & (keys < self.rows))
+        """One row for each of these articles, in this order; those without a row have no content."""
+        row, inside = self._rows(keys)
         vectors = {name: np.zeros((len(keys), v.shape[1]), np.float32) for name, v in self.vectors.items()}
         mask = {name: np.zeros(len(keys), np.bool_) for name in self.vectors}
         for name in self.vectors:
-            vectors[name][inside] = self.vectors[name][keys[inside]]
-            mask[name][inside] = self.mask[name][keys[inside]]
+            vectors[name][inside] = self.vectors[name][row]
+            mask[name][inside] = self.mask[name][row]
         return Content(vectors, mask)
 
     @property
     def rows(self) -> int:
-        """Article keys below this one have a row."""
+        """How many articles have a row."""
         return min((len(mask) for mask in self.mask.values()), default=0)
+
+    def _rows(self, keys: Ints) -> tuple[Ints, Ints]:
+        """Row of each article that has one, and its place in ``keys``."""
+        if self.keys is None:
+            inside = np.flatnonzero((keys >= 0) & (keys < self.rows))
+            return keys[inside], inside
+        row = np.searchsorted(self.keys, keys).clip(max=max(len(self.keys) - 1, 0))
+        inside = np.flatnonzero(self.keys[row] == keys) if len(self.keys) else row[:0]
+        return row[inside], inside
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,18 @@ class ContentSpace:
         """Length of a content vector."""
         return sum(self.dims.values())
 
+    @property
+    def parts(self) -> dict[Modality, slice]:
+        """Where each modality lies in a content vector."""
+        ends = np.cumsum([self.dims[name] for name in self.modalities]).tolist()
+        return {name: slice(end - self.dims[name], end) for name, end in zip(self.modalities, ends, strict=True)}
+
+    def only(self, name: Modality, vectors: Floats32) -> Floats32:
+        """Content vectors (n, dim) as queries whose inner product is the cosine in this modality alone."""
+        queries = np.zeros_like(vectors)
+        queries[:, self.parts[name]] = vectors[:, self.parts[name]] / np.float32(self.weight[name])
+        return queries
+
     def project(self, content: Content, keys: Ints) -> dict[Modality, Floats32]:
         """Unit vectors (n, reduced) of the articles by modality, zeros where it is missing.
 
@@ -87,7 +109,7 @@ class ContentSpace:
 
     def _project(self, name: Modality, taken: Content) -> Floats32:
         mean, matrix = self.mean[name], self.matrix[name]
-        if name not in taken.vectors:
+        if name not in taken.vectors or len(mean) == 1:  # 1: no article had it when the space was fitted
             return np.zeros((taken.rows, matrix.shape[1]), np.float32)
         if taken.vectors[name].shape[1] != len(mean):
             raise RecsysError(
@@ -103,7 +125,9 @@ class ContentSpace:
 def _principal(name: Modality, vectors: Floats32) -> tuple[Floats32, Floats32]:
     """Mean (d,) and the leading principal axes (d, at most MOST_DIMS) of vectors (n, d)."""
     if not len(vectors):
-        return np.zeros(vectors.shape[1], np.float32), np.zeros((vectors.shape[1], 0), np.float32)
+        return np.zeros(vectors.shape[1], np.float32), np.zeros((vectors.shape[1], 1), np.float32)  # no width of 0
+    if not len(vectors):  # a modality that no article has: one dimension, in which everything is zero
+        return np.zeros(vectors.shape[1], np.float32), np.zeros((vectors.shape[1], 1), np.float32)
     mean = vectors.mean(axis=0, dtype=np.float64)
     centred = vectors.astype(np.float64) - mean
     axes = np.linalg.eigh(centred.T @ centred).eigenvectors  # by rising eigenvalue

@@ -11,6 +11,7 @@ from recsys.columns import NONE, Bools, ClickColumns, Floats, Ints
 class Windows:
     """The newest clicks before each of n requests, oldest first, padded in front."""
 
+    row: Ints  # (n, size) of the click in the histories, 0 for padding
     article: Ints  # (n, size) or NONE
     age: Floats  # (n, size) seconds from the click to the request, 0 for padding
     mask: Bools  # (n, size)
@@ -68,9 +69,9 @@ class Histories:
         mask = place >= start[:, None]
         place = np.where(mask, place, 0)
         if not len(self):
-            return Windows(np.full(place.shape, NONE), np.zeros(place.shape), mask)
+            return Windows(place, np.full(place.shape, NONE), np.zeros(place.shape), mask)
         age = np.where(mask, np.maximum(times[:, None] - self.at[place], 0.0), 0.0)
-        return Windows(np.where(mask, self.article[place], NONE), age, mask)
+        return Windows(place, np.where(mask, self.article[place], NONE), age, mask)
 
 
 def _first_of_run(*columns: Ints | Floats) -> Ints:

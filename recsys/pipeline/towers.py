@@ -8,89 +8,64 @@ from torch import Tensor
 
 from recsys.columns import NONE, Bools, Floats, Floats32, Ints
 from recsys.domain import Modality
-from recsys.model.fusion import FusionConfig, GatedFusion
-from recsys.model.user_tower import UserTower, UserTowerConfig
+from recsys.model.two_towers import TowerConfig, TwoTowers, unit
 from recsys.pipeline.content import Content, ContentSpace
 
 BLOCK = 8192  # articles or users computed at once
 
 
 @dataclass(frozen=True)
-class TowerConfig:
-    """Everything that decides the shape of the towers."""
-
-    dim: int = 64
-    history: int = 50
-    gate: int = 32
-    hidden: int = 64
-    modality_dropout: float = 0.15
-    id_dropout: float = 0.2
-
-
-@dataclass(frozen=True)
 class Blend:
-    """How learned and content scores add up: constants of one snapshot.
+    """What the clicks known of articles (n,) make of their two scores; see ``blended_scores``."""
 
-    Scores are standardised by their mean and deviation over the training catalogue; the content score counts
-    ``new`` for an article without clicks and falls towards ``old`` as ``known`` clicks of it come in.
-    """
-
-    learned_mean: float = 0.0
-    learned_scale: float = 1.0
-    content_mean: float = 0.0
-    content_scale: float = 1.0
-    new: float = 1.0
-    old: float = 0.1
-    known: float = 10.0
-
-    def content_weight(self, clicks: Ints) -> Floats:
-        """Weight of the content score for articles with so many training clicks (n,)."""
-        return self.old + (self.new - self.old) / (1 + clicks / self.known)
+    scale: Floats32  # (n,) of the learned score
+    content: Floats32  # (n,) weight of the content score
+    offset: Floats32  # (n,)
 
 
 @dataclass
 class Towers:
-    """Fusion, user tower and content space, with the articles that have an id embedding."""
+    """The trained module, the content space, and the articles that have an id embedding."""
 
-    fusion: GatedFusion
-    user_tower: UserTower
-    log_temperature: Tensor  # () of the softmax that trained them
+    model: TwoTowers
     content_space: ContentSpace
     id_keys: Ints  # (m,) article key of each row of the id embedding; NONE when this database does not know it
     clicks_known: Ints  # (m,) training clicks of that article
-    config: TowerConfig
-    blend: Blend
-
-    def _id_rows(self, keys: Ints) -> Ints:
-        row_of = np.full(max(int(self.id_keys.max(initial=NONE)), int(keys.max(initial=NONE))) + 2, NONE, np.int64)
-        row_of[self.id_keys] = np.arange(len(self.id_keys))  # NONE writes into the last place, which no key reaches
-        row_of[-1] = NONE
-        return row_of[keys]
 
     def clicks(self, keys: Ints) -> Ints:
         """Training clicks known of the articles (n,)."""
-        rows = self._id_rows(keys)
-        return np.where(rows == NONE, 0, self.clicks_known[rows] if len(self.clicks_known) else 0)
+        return np.append(self.clicks_known, 0)[self._id_rows(keys)]
 
     def rekeyed(self, id_keys: Ints) -> "Towers":
         """The same towers for a database in which the id rows belong to these article keys (m,)."""
         return replace(self, id_keys=id_keys)
 
     def item_vectors(self, content: Content, keys: Ints) -> tuple[Floats32, Floats32]:
-        """Learned unit vectors (n, dim) and fusion weights (n, modalities + 1), in the order of ``fusion.names``.
+        """Learned unit vectors (n, dim) and fusion weights (n, modalities + 1), in the order of ``modalities``.
 
         An article of which nothing is known has zeros in both.
         """
-        vectors = np.zeros((len(keys), self.config.dim), np.float32)
-        weights = np.zeros((len(keys), len(self.fusion.names)), np.float32)
-        self.fusion.eval()
+        vectors = np.zeros((len(keys), self.model.config.dim), np.float32)
+        weights = np.zeros((len(keys), len(self.modalities)), np.float32)
+        id_rows = torch.from_numpy(self._id_rows(keys))
+        self.model.eval()
         for start in range(0, len(keys), BLOCK):
             part = slice(start, start + BLOCK)
             inputs, mask = fusion_inputs(self.content_space, content, keys[part])
             with torch.inference_mode():
-                fused, gate = self.fusion(inputs, mask, torch.from_numpy(self._id_rows(keys[part])))
+                fused, gate = self.model.fusion(inputs, mask, id_rows[part])
             vectors[part], weights[part] = unit(fused).numpy(), gate.numpy()
         return vectors, weights
+
+    @property
+    def config(self) -> TowerConfig:
+        """The shape that the module was made with."""
+        return self.model.config
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """Names of the fusion weights' columns."""
+        return self.model.fusion.names
 
     def content_vectors(self, content: Content, keys: Ints) -> Floats32:
         """Content vectors (n, content_space.dim)."""
@@ -104,21 +79,32 @@ class Towers:
             ages: (batch, history) seconds from click to request.
             mask: (batch, history) False for padding.
         """
-        self.user_tower.eval()
+        self.model.eval()
         with torch.inference_mode():
-            users = self.user_tower(torch.from_numpy(items), torch.from_numpy(ages).float(), torch.from_numpy(mask))
-            return (unit(users) / self.log_temperature.exp()).numpy()  # type: ignore[no-any-return]
+            users = unit(
+                self.model.user(torch.from_numpy(items), torch.from_numpy(ages).float(), torch.from_numpy(mask))
+            )
+            return np.asarray(users / self.model.log_temperature.exp())
 
-    def content_profiles(self, items: Floats32, mask: Bools) -> Floats32:
-        """Content profiles (batch, d): mean content vector of the clicked articles (batch, history, d)."""
-        total = np.where(mask[..., None], items, 0).sum(axis=1)
-        return (total / np.maximum(mask.sum(axis=1), 1)[:, None]).astype(np.float32)
+    def content_profiles(self, items: Floats32, ages: Floats, mask: Bools) -> Floats32:
+        """Content profiles (batch, c): recency-weighted means of content vectors (batch, history, c)."""
+        with torch.inference_mode():
+            weights = self.model.profile(0.0, torch.from_numpy(ages).float(), torch.from_numpy(mask))
+            return np.asarray(torch.einsum("bh,bhc->bc", weights, torch.from_numpy(items)))
 
+    def blend(self, keys: Ints) -> Blend:
+        """How the scores of these articles (n,) add up, by the training clicks known of them."""
+        self.model.eval()
+        with torch.inference_mode():
+            scale, content, offset = self.model.blend(torch.from_numpy(self.clicks(keys)))
+        return Blend(scale.numpy(), content.numpy(), offset.numpy())
 
-def build(dims: dict[Modality, int], ids: int, config: TowerConfig) -> tuple[GatedFusion, UserTower]:
-    """Untrained modules of these shapes, to be fitted or filled from a snapshot."""
-    fusion = FusionConfig(dims, ids, config.dim, config.gate, config.modality_dropout, config.id_dropout)
-    return GatedFusion(fusion), UserTower(UserTowerConfig(config.dim, config.hidden, config.history))
+    def _id_rows(self, keys: Ints) -> Ints:
+        highest = max(int(self.id_keys.max(initial=NONE)), int(keys.max(initial=NONE)))
+        row_of = np.full(highest + 2, NONE, np.int64)
+        row_of[self.id_keys] = np.arange(len(self.id_keys))  # NONE writes into the last place, which no key reaches
+        row_of[-1] = NONE
+        return row_of[keys]
 
 
 def fusion_inputs(
@@ -131,20 +117,12 @@ def fusion_inputs(
     return tensors, {name: torch.from_numpy(m) for name, m in mask.items()}
 
 
-def unit(vectors: Tensor) -> Tensor:
-    """Vectors of length 1 along the last axis; zeros stay zeros."""
-    return torch.nn.functional.normalize(vectors, dim=-1)
-
-
-def blended_scores(learned: Floats32, content: Floats32, clicks: Ints, blend: Blend) -> Floats32:
-    """Scores of articles by both views.
+def blended_scores(learned: Floats32, content: Floats32, blend: Blend) -> Floats32:
+    """One score of both views.
 
     Args:
-        learned: (..., n) inner products of user vector and learned vectors.
-        content: (..., n) inner products of content profile and content vectors.
-        clicks: (..., n) training clicks known of each article.
-        blend: the snapshot's constants.
+        learned: (..., n) inner products of user vectors and learned vectors.
+        content: (..., n) inner products of content profiles and content vectors.
+        blend: of these n articles.
     """
-    first = (learned - blend.learned_mean) / blend.learned_scale
-    second = (content - blend.content_mean) / blend.content_scale
-    return np.asarray(first + blend.content_weight(clicks) * second, dtype=np.float32)
+    return np.asarray(blend.scale * learned + blend.content * content + blend.offset, dtype=np.float32)

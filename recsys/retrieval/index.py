@@ -128,12 +128,14 @@ class VectorIndex:
         bits = np.zeros(len(rows.keys), np.bool_)
         place = self._find(rows, np.asarray(allowed, np.int64))
         bits[place[place != NONE]] = True
-        selector = faiss.IDSelectorBitmap(np.packbits(bits, bitorder="little"))
-        return faiss.SearchParameters(sel=selector), int(bits.sum())
+        selector = faiss.IDSelectorBitmap(np.packbits(bits, bitorder="little"))  # type: ignore[call-arg, arg-type]
+        return faiss.SearchParameters(sel=selector), int(bits.sum())  # type: ignore[call-arg]
 
     def _check(self, keys: Ints, vectors: Floats32) -> None:
         if vectors.shape != (len(keys), self.dim):
-            raise RecsysError(f"{len(keys)} keys need vectors of the shape {(len(keys), self.dim)}, not {vectors.shape}")
+            raise RecsysError(
+                f"{len(keys)} keys need vectors of the shape {(len(keys), self.dim)}, not {vectors.shape}"
+            )
         if len(keys) and int(keys.min()) < 0:
             raise RecsysError(f"an article key cannot be negative, like {int(keys.min())}")
         if not np.isfinite(vectors).all():

@@ -6,24 +6,122 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recsys.columns import NONE, ClickColumns, EventLog, Floats, Ints
-from recsys.domain import RecsysError, Timestamp
+from recsys.columns import ClickColumns, Ints
+from recsys.domain import Timestamp
+from recsys.model.two_towers import TowerConfig, TwoTowers, unit
+from recsys.model.user_tower import weighted_rows
 from recsys.pipeline.content import Content, ContentSpace
-from recsys.pipeline.histories import Histories, Windows
-from recsys.pipeline.towers import Blend, TowerConfig, Towers, build, fusion_inputs, unit
+from recsys.pipeline.towers import Towers
+from recsys.training.batches import Batch, Task, draw, make_task, shown_not_clicked, shuffled
 from recsys.training.losses import log_inclusion, sampled_softmax
+
+__all__ = ["FitConfig", "TowerConfig", "fit_towers", "shown_not_clicked"]
+
+WARM_UP = 0.1  # share of the steps in which the learning rate rises
+LONGEST_GRADIENT = 1.0
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """How towers are fitted. With the defaults movielens-posters takes about 10 s on one thread."""
+    """How towers are fitted: 44,000 clicks on 1,500 articles take about 10 s on one free thread."""
 
     towers: TowerConfig = field(default_factory=TowerConfig)
-    epochs: int = 12
-    max_steps: int = 1500  # bounds the time on large logs
+    epochs: int = 5  # with more, the id embeddings learn the training clicks by heart
+    max_steps: int = 500  # bounds the time on large logs
     batch: int = 512
     rate: float = 3e-3
+    content_rate: float = 0.3  # of that rate, for what reads content: slower is better for articles never met
     weight_decay: float = 0.01
-    uniform: int = 256  # more articles drawn uniformly into each softmax
-    temperature: float = 0.1  # at the start; learned
-    log_q: float = 1.0  # how much of the correction is applied
+    uniform: int = 256  # articles drawn uniformly into each softmax, beside the targets of the batch
+    log_q: float = 1.0  # share of the correction for popular articles being sampled often
+
+
+def fit_towers(
+    content: Content,
+    clicks: ClickColumns,
+    *,
+    until: Timestamp = np.inf,
+    negatives: Ints | None = None,
+    config: FitConfig = FitConfig(),
+    seed: int = 0,
+    device: str = "cpu",
+) -> Towers:
+    """Train on the clicks known before ``until``; the same seed and input give the same towers.
+
+    Args:
+        content: raw modality vectors, row = article key.
+        clicks: n clicks in any order; those of weight 0 are no examples.
+        until: seconds; what became known then or later is not trained on.
+        negatives: (n, k) articles shown beside each click and not clicked, NONE padded (see ``shown_not_clicked``).
+        config: shape and length of the training.
+        seed: of weights, order and dropout.
+        device: where to train; the towers come back on the CPU.
+
+    Raises:
+        RecsysError: when no click is left to train on.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        space = ContentSpace.fit(content)
+        task = make_task(space, content, clicks, until, negatives)
+        towers = TwoTowers(space.dims, len(task.keys), config.towers)
+        towers.fusion.standardise(task.vectors, task.mask)
+        _train(towers.to(device), task, config, np.random.default_rng(seed))
+    return Towers(towers.cpu().eval(), space, task.keys, task.clicks.numpy())
+
+
+def _train(towers: TwoTowers, task: Task, config: FitConfig, generator: np.random.Generator) -> None:
+    examples = task.examples
+    steps = min(config.max_steps, config.epochs * -(-len(examples) // config.batch))
+    optimiser, schedule = _optimiser(towers, config, steps)
+    towers.train()
+    for rows in shuffled(examples, config.batch, steps, generator):
+        batch = draw(task, rows, config.towers.history, config.uniform, generator)
+        loss = _loss(towers, task, batch.to(towers.log_temperature.device), config.log_q)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(towers.parameters(), LONGEST_GRADIENT)
+        optimiser.step()
+        schedule.step()
+
+
+def _optimiser(
+    towers: TwoTowers, config: FitConfig, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    readers = [*towers.fusion.project.parameters(), *towers.fusion.gate.parameters()]
+    chosen = {id(parameter) for parameter in readers}
+    others = [parameter for parameter in towers.parameters() if id(parameter) not in chosen]
+    optimiser = torch.optim.AdamW(
+        [{"params": others}, {"params": readers}], lr=config.rate, weight_decay=config.weight_decay
+    )
+    rates = [config.rate, config.rate * config.content_rate]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=max(steps, 1), pct_start=WARM_UP)
+    return optimiser, schedule
+
+
+def _loss(towers: TwoTowers, task: Task, batch: Batch, log_q: float) -> Tensor:
+    """Sampled softmax over the scores that serving will add up: learned, content and offset."""
+    places, device = batch.items.cpu(), batch.items.device
+    vectors = {name: v[places].to(device) for name, v in task.vectors.items()}
+    mask = {name: m[places].to(device) for name, m in task.mask.items()}
+    fused, weights = towers.fusion(vectors, mask, batch.items)
+    learned, content, clicks = unit(fused), task.content[places].to(device), task.clicks[places].to(device)
+    # an article whose id was dropped is scored as one that nobody has clicked yet
+    scale, content_weight, offset = towers.blend(clicks * (weights[:, -1] > 0))
+    items = torch.cat([learned * scale[:, None], content * content_weight[:, None], offset[:, None]], dim=1)
+    users = _users(towers, learned, content, batch)
+    share = clicks[batch.columns] / task.clicks.sum()
+    corrections = log_q * log_inclusion(share, len(batch.target), batch.uniform)
+    shown = None
+    if batch.negatives is not None:
+        scores = torch.einsum("bd,bkd->bk", users, items[batch.negatives])
+        shown = scores.masked_fill(batch.negatives < 0, -torch.inf)
+    return sampled_softmax(users @ items[batch.columns].T, batch.target, corrections, batch.excluded, shown)
+
+
+def _users(towers: TwoTowers, learned: Tensor, content: Tensor, batch: Batch) -> Tensor:
+    """User vector, content profile and a one for the offset, side by side: (batch, dim + c + 1)."""
+    users = unit(towers.user.from_table(learned, batch.history, batch.age, batch.mask))
+    profiles = weighted_rows(content, batch.history, towers.profile(0.0, batch.age, batch.mask))
+    ones = torch.ones(len(users), 1, device=users.device)
+    return torch.cat([users / towers.log_temperature.exp(), profiles, ones], dim=1)

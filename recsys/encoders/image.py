@@ -1,0 +1,122 @@
+"""Pictures -> feature vectors by any timm model, decoded in threads while the model runs."""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recsys.domain import Article
+from recsys.encoders.contract import BoolArray, FloatArray, Status
+from recsys.encoders.device import DTYPE_NAMES, choose_device, choose_dtype
+from recsys.encoders.image_model import Preprocessing, build_model, preprocessing
+from recsys.encoders.pictures import BrokenPictureError, decode, local_file, read_bytes
+from recsys.encoders.source import IMAGE_STEPS, image_source
+from recsys.settings import PACKAGED_IMAGE_ENCODER
+
+_PACKAGED_DIM = 1280
+_DECODERS = 2  # threads; decoding takes a fifth of the time of the model, so more would only wait
+
+
+class ImageEncoder:
+    """The picture of an article -> the model's pooled features, not normalised (an Encoder).
+
+    ``Article.image`` is the path of a local file. An http(s) address counts as missing: encoders never fetch; the
+    service stores the pictures of articles as files first.
+    """
+
+    modality = "image"
+
+    def __init__(
+        self,
+        name: str = PACKAGED_IMAGE_ENCODER,
+        device: str = "auto",
+        dtype: torch.dtype | None = None,
+        batch_size: int = 32,
+    ) -> None:
+        """``name``: the packaged model, a timm name, a local folder, or ``owner/model[@revision]`` of the hub."""
+        self._source = image_source(name)
+        self._device = choose_device(device)
+        self._dtype = dtype or choose_dtype(self._device)
+        self._batch_size = batch_size
+        self.encoder_id = self._source.encoder_id(IMAGE_STEPS, DTYPE_NAMES[self._dtype])
+
+    @cached_property
+    def dim(self) -> int:
+        """Length of a vector: 1280 for the packaged model."""
+        if self._source.kind == "packaged":
+            return _PACKAGED_DIM
+        return int(self._features(torch.zeros(1, 3, *self._preprocessing.size)).shape[1])
+
+    def content_hash(self, article: Article) -> str | None:
+        """sha256 of the file's bytes; None without a file that can be read. A damaged picture has a hash too."""
+        path = local_file(article.image)
+        try:
+            return None if path is None else hashlib.sha256(read_bytes(path)).hexdigest()
+        except BrokenPictureError:
+            return None
+
+    def status(self, article: Article) -> Status:
+        """Whether there is a picture, and whether it can be read: this decodes it."""
+        path = local_file(article.image)
+        if path is None:
+            return "missing"
+        try:
+            decode(read_bytes(path), side=1)
+        except BrokenPictureError:
+            return "broken"
+        return "ok"
+
+    def encode(self, articles: list[Article]) -> tuple[FloatArray, BoolArray]:
+        """Features (n, dim) of the pictures and a mask (n,); rows without a readable picture are zeros."""
+        mask = np.zeros(len(articles), np.bool_)
+        vectors = np.zeros((len(articles), self.dim), np.float32)
+        if not any(local_file(article.image) for article in articles):
+            return vectors, mask  # without loading the model
+        for start, pixels in self._decoded_batches(articles):
+            rows = [start + i for i, tensor in enumerate(pixels) if tensor is not None]
+            mask[rows] = True
+            if rows:
+                batch = self._preprocessing.inputs([tensor for tensor in pixels if tensor is not None])
+                vectors[rows] = self._features(batch).cpu().numpy()
+        return vectors, mask
+
+    @cached_property
+    def _model(self) -> nn.Module:
+        return build_model(self._source, self._device)
+
+    @cached_property
+    def _preprocessing(self) -> Preprocessing:
+        return preprocessing(self._model)
+
+    def _features(self, pictures: Tensor) -> Tensor:
+        """Pictures (batch, 3, height, width) -> float32 features (batch, dim)."""
+        low = self._dtype != torch.float32
+        with torch.inference_mode(), torch.autocast(self._device.type, self._dtype, enabled=low):
+            features: Tensor = self._model(pictures.to(self._device, memory_format=torch.channels_last))
+            return features.float()
+
+    def _decoded_batches(self, articles: list[Article]) -> Iterator[tuple[int, list[Tensor | None]]]:
+        """The position of each batch and its pixels; the next batch is being decoded while one is used."""
+        size = self._batch_size
+        read = partial(_pixels, self._preprocessing)
+        with ThreadPoolExecutor(_DECODERS) as threads:
+            coming = threads.map(read, articles[:size])
+            for start in range(0, len(articles), size):
+                ready = list(coming)
+                coming = threads.map(read, articles[start + size : start + 2 * size])
+                yield start, ready
+
+
+def _pixels(steps: Preprocessing, article: Article) -> Tensor | None:
+    """uint8 (3, height, width); None when the picture is missing or broken."""
+    path = local_file(article.image)
+    if path is None:
+        return None
+    try:
+        return steps.pixels(decode(read_bytes(path), steps.side))
+    except BrokenPictureError:
+        return None

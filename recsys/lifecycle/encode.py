@@ -1,0 +1,95 @@
+"""Gives every article its vectors: looks up what is cached, encodes the rest, stores both in batches."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from recsys.columns import Floats32
+from recsys.database import vectors
+from recsys.database.session import Sessions, writing
+from recsys.database.vectors import Content
+from recsys.domain import Article, Modality
+from recsys.encoders import Encoder, language_warnings
+from recsys.encoders.title import TitleEncoder
+
+BATCH = 256
+SAMPLE = 5000  # newly encoded titles whose tokens are looked at
+Progress = Callable[[Modality, int, int], None]
+
+
+@dataclass
+class EncodeReport:
+    """Articles by modality: newly encoded, found in the cache, without the modality, and with a broken one."""
+
+    encoded: dict[Modality, int] = field(default_factory=dict)
+    cached: dict[Modality, int] = field(default_factory=dict)
+    missing: dict[Modality, int] = field(default_factory=dict)
+    broken: dict[Modality, int] = field(default_factory=dict)
+    unknown_tokens: dict[str, float] = field(default_factory=dict)  # share by language
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def looked_at(self) -> int:
+        """Articles times modalities that were looked at."""
+        return sum(sum(counts.values()) for counts in (self.encoded, self.cached, self.missing, self.broken))
+
+
+def encode_new(sessions: Sessions, encoders: list[Encoder], progress: Progress | None = None) -> EncodeReport:
+    """Encode what has no vector yet; each batch is stored as it is done, so an interruption loses one batch at most."""
+    report = EncodeReport()
+    for encoder in encoders:
+        for counts in (report.encoded, report.cached, report.missing, report.broken):
+            counts[encoder.modality] = 0
+        _encode_modality(sessions, encoder, report, progress)
+    return report
+
+
+def _encode_modality(sessions: Sessions, encoder: Encoder, report: EncodeReport, progress: Progress | None) -> None:
+    modality, done = encoder.modality, 0
+    sample: list[Article] = []
+    with sessions() as session:
+        total = vectors.count_not_encoded(session, modality, encoder.encoder_id)
+    while True:
+        with sessions() as session:
+            batch = vectors.not_encoded(session, modality, encoder.encoder_id, BATCH)
+        if not batch:
+            break
+        made = _encode_batch(sessions, encoder, batch, report)
+        sample += made[: SAMPLE - len(sample)]
+        done += len(batch)
+        if progress:
+            progress(modality, done, total)
+    if isinstance(encoder, TitleEncoder):
+        report.unknown_tokens = encoder.unknown_share(sample)
+        report.warnings = language_warnings(report.unknown_tokens)
+
+
+def _encode_batch(
+    sessions: Sessions, encoder: Encoder, batch: list[tuple[int, Article]], report: EncodeReport
+) -> list[Article]:
+    """Encode and store one batch, and return those articles of it that had to be encoded."""
+    hashes = {key: encoder.content_hash(article) for key, article in batch}
+    with sessions() as session:
+        known = vectors.known_hashes(session, encoder.encoder_id, {h for h in hashes.values() if h})
+    new = {h: article for key, article in batch if (h := hashes[key]) and h not in known}
+    made, readable = encoder.encode(list(new.values()))
+    fresh: dict[str, Floats32] = {h: v for h, v, ok in zip(new, made, readable, strict=True) if ok}
+    contents = [Content(key, hashes[key], _status(hashes[key], known, fresh)) for key, _ in batch]
+    with writing(sessions) as session:
+        vectors.put_contents(session, encoder.modality, encoder.encoder_id, contents, fresh)
+    _count(encoder.modality, contents, known, report)
+    return list(new.values())
+
+
+def _status(content_hash: str | None, known: set[str], fresh: dict[str, Floats32]) -> str:
+    if content_hash is None:
+        return "missing"
+    return "ok" if content_hash in known or content_hash in fresh else "broken"
+
+
+def _count(modality: Modality, contents: list[Content], known: set[str], report: EncodeReport) -> None:
+    for content in contents:
+        cached = content.status == "ok" and content.content_hash in known
+        counts = (
+            report.cached if cached else report.encoded if content.status == "ok" else getattr(report, content.status)
+        )
+        counts[modality] += 1

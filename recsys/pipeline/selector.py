@@ -1,0 +1,50 @@
+"""The final list: best utilities, but not many of one kind."""
+
+import numpy as np
+
+from recsys.columns import Floats32, Ints
+
+
+def select(
+    utility: Floats32, vectors: Floats32, sections: Ints, limit: int, *, diversity: float, section_cap: int
+) -> list[int]:
+    """Choose ``limit`` of n candidates by maximal marginal relevance (Carbonell and Goldstein 1998).
+
+    Args:
+        utility: (n,) logits, higher is better; -inf is never chosen before a finite one.
+        vectors: (n, dim) content vectors of any length; zeros are like nothing.
+        sections: (n,) codes; a negative code is capped by nothing.
+        limit: how many are wanted.
+        diversity: weight of the highest cosine to what is chosen already, in units of the utilities' deviation.
+        section_cap: most of one section in ten, relaxed where nothing else is left.
+
+    Returns:
+        rows of the candidates, first place first, without repetition.
+    """
+    gain = _standardised(utility)
+    nearness = np.full(len(utility), -1.0)
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    cap = max(1, round(section_cap * limit / 10))
+    counts: dict[int, int] = {}
+    chosen: list[int] = []
+    free = np.ones(len(utility), np.bool_)
+    for _ in range(min(limit, len(utility))):
+        full = [section for section, count in counts.items() if section >= 0 and count >= cap]
+        open_rows = free & ~np.isin(sections, full)
+        open_rows = open_rows if open_rows.any() else free
+        value = (1 - diversity) * gain - diversity * np.maximum(nearness, 0.0)
+        row = int(np.flatnonzero(open_rows)[np.argmax(value[open_rows])])
+        chosen.append(row)
+        free[row] = False
+        counts[int(sections[row])] = counts.get(int(sections[row]), 0) + 1
+        nearness = np.maximum(nearness, unit @ unit[row])
+    return chosen
+
+
+def _standardised(utility: Floats32) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    finite = np.isfinite(utility)
+    if not finite.any():
+        return np.zeros(len(utility))
+    deviation = float(utility[finite].std()) or 1.0
+    gain = (utility.astype(np.float64) - float(utility[finite].mean())) / deviation
+    return np.where(finite, gain, gain[finite].min() - 10.0)

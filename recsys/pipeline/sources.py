@@ -1,0 +1,119 @@
+"""Candidate sources: each ranks the allowed articles in its own way; their heads together are the candidates."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys.columns import Floats, Ints
+from recsys.features.state import CLICKS, EXPOSURES, HALF_LIVES
+from recsys.pipeline.model import Views
+from recsys.pipeline.situation import Request, World
+
+CANDIDATES = 500
+NAMES = ("trending", "popular", "fresh", "personal", "content", "similar")
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Article keys, and the name of the source that ranked each highest."""
+
+    keys: Ints  # (n,)
+    source: list[str]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a source may look at."""
+
+    views: Views
+    world: World
+    request: Request
+    keys: Ints  # (n,) the articles it may choose from
+
+
+Source = Callable[[Query, int], Ints]
+
+
+def trending(query: Query, k: int) -> Ints:
+    """Most clicked lately (half-life 30 minutes)."""
+    return _best(query.keys, _decayed(query, CLICKS), k)
+
+
+def popular(query: Query, k: int) -> Ints:
+    """Most shown lately (half-life 30 minutes), which is what editors and other rankers believe in."""
+    return _best(query.keys, _decayed(query, EXPOSURES), k)
+
+
+def fresh(query: Query, k: int) -> Ints:
+    """Newest by publication, or by the first time shown where that is not known."""
+    published = query.world.catalogue.published_at[query.keys]
+    first = query.world.state.first_shown[query.keys]
+    first = np.where(np.isfinite(first), first, -np.inf)
+    return _best(query.keys, np.where(np.isnan(published), first, published), k)
+
+
+def personal(query: Query, k: int) -> Ints:
+    """Nearest to the user embedding among the learned item embeddings."""
+    history = query.request.history
+    items, known = query.views.learned.vectors(history)
+    if not known.any():
+        return query.keys[:0]
+    user = query.views.towers.user_vectors(items[None], query.request.ages[None], known[None])
+    return _found(query.views.learned.search(user, k, allowed=query.keys)[1][0])
+
+
+def content(query: Query, k: int) -> Ints:
+    """Nearest to the mean content of what the user read."""
+    items, known = query.views.content.vectors(query.request.history)
+    if not known.any():
+        return query.keys[:0]
+    profile = query.views.towers.content_profiles(items[None], query.request.ages[None], known[None])
+    return _found(query.views.content.search(profile, k, allowed=query.keys)[1][0])
+
+
+def similar(query: Query, k: int) -> Ints:
+    """Nearest in content to the last article the user read."""
+    items, known = query.views.content.vectors(query.request.history[-1:])
+    if not known.any():
+        return query.keys[:0]
+    return _found(query.views.content.search(items, k, allowed=query.keys)[1][0])
+
+
+SOURCES: dict[str, Source] = dict(zip(NAMES, (trending, popular, fresh, personal, content, similar), strict=True))
+SHARE = {"trending": 200, "popular": 250, "fresh": 100, "personal": 60, "content": 50, "similar": 40}
+
+
+def gather(views: Views, world: World, request: Request, keys: Ints, limit: int = CANDIDATES) -> Candidates:
+    """At most ``limit`` of the allowed ``keys``: by turns the next best of each source, in proportion to its share."""
+    query = Query(views, world, request, keys)
+    ranked = {name: SOURCES[name](query, SHARE[name]) for name in NAMES}
+    names = [name for name, found in ranked.items() for _ in range(len(found))]
+    everything = np.concatenate([ranked[name] for name in NAMES])
+    turn = np.concatenate([(np.arange(len(ranked[name])) + 0.5) / SHARE[name] for name in NAMES])
+    order = np.argsort(turn, kind="stable")
+    chosen = np.sort(np.unique(everything[order], return_index=True)[1])[:limit]
+    return Candidates(everything[order][chosen], [names[order[i]] for i in chosen])
+
+
+def _decayed(query: Query, kind: int, half_life: int = 0) -> Floats:
+    state, keys = query.world.state, query.keys
+    elapsed = np.maximum(0.0, query.request.at - state.stamp[keys, 0])
+    counts: Floats = state.counts[keys, 0, kind, half_life] * np.exp2(-elapsed / HALF_LIVES[half_life])
+    return counts
+
+
+def _best(keys: Ints, scores: Floats, k: int) -> Ints:
+    """The k keys of highest score, best first; of equal scores the smaller key."""
+    k = min(k, len(keys))
+    if k == 0:
+        return keys[:0]
+    top = np.argpartition(-scores, k - 1)[:k]
+    return keys[top[np.lexsort((keys[top], -scores[top]))]]
+
+
+def _found(keys: Ints) -> Ints:
+    return keys[keys >= 0]

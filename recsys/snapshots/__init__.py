@@ -1,0 +1,1 @@
+"""A model version's files: written whole or not at all, checked when read."""

@@ -1,0 +1,143 @@
+"""Writes a model to a folder, and reads it back into the keys of a database."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from recsys.columns import NONE, Ints
+from recsys.model.ranking_head import ListwiseHead, PointwiseHead
+from recsys.model.two_towers import TowerConfig, TwoTowers
+from recsys.pipeline.content import ContentSpace
+from recsys.pipeline.model import Heads, Model, Views
+from recsys.pipeline.scorer import widths
+from recsys.pipeline.towers import Towers
+from recsys.retrieval.index import VectorIndex
+from recsys.snapshots.manifest import NAME, Manifest, Shape, read_manifest, sha256
+
+WEIGHTS, LEARNED, CONTENT, ITEMS = "weights.safetensors", "learned.faiss", "content.faiss", "items.json"
+
+KeysOf = Callable[[Iterable[str]], dict[str, int]]
+
+
+def write_snapshot(model: Model, folder: Path, article_ids: dict[int, str]) -> None:
+    """Write a model under a temporary name and rename it to ``folder``, so that a snapshot is whole or absent.
+
+    Args:
+        model: the version to write.
+        folder: must not exist; its parent is made.
+        article_ids: id of every article key that the model mentions.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    views = model.views
+    save_file(_tensors(model), partial / WEIGHTS)
+    views.learned.save(partial / LEARNED)
+    views.content.save(partial / CONTENT)
+    items = {
+        "learned": [article_ids[int(key)] for key in views.learned.keys],
+        "content": [article_ids[int(key)] for key in views.content.keys],
+        "behaviour": [article_ids.get(int(key), "") for key in views.towers.id_keys],
+    }
+    (partial / ITEMS).write_text(json.dumps(items))
+    (partial / NAME).write_text(_manifest(model, partial).model_dump_json(indent=1))
+    _sync(partial)
+    partial.rename(folder)
+
+
+def read_snapshot(folder: Path, keys_of: KeysOf) -> Model:
+    """Read a model, addressed by the article keys that ``keys_of`` gives for ids; unknown articles are left out.
+
+    Raises:
+        RecsysError: for a snapshot that is missing, damaged or from a newer version of the program.
+    """
+    manifest = read_manifest(folder)
+    tensors = load_file(folder / WEIGHTS)
+    items: dict[str, list[str]] = json.loads((folder / ITEMS).read_text())
+    known = keys_of({article_id for ids in items.values() for article_id in ids})
+    keys = {name: np.array([known.get(i, NONE) for i in ids], np.int64) for name, ids in items.items()}
+    views = Views(
+        _towers(manifest, tensors, keys["behaviour"]),
+        VectorIndex.load(folder / LEARNED, keys["learned"]),
+        VectorIndex.load(folder / CONTENT, keys["content"]),
+    )
+    heads = _heads(manifest, tensors) if manifest.shape.heads else None
+    m = manifest
+    return Model(m.version, views, heads, m.encoders, m.since, m.until, m.metrics)
+
+
+def _tensors(model: Model) -> dict[str, Tensor]:
+    towers = model.views.towers
+    tensors = {"clicks_known": torch.from_numpy(towers.clicks_known)} | _state("towers", towers.model)
+    for name in towers.content_space.modalities:
+        tensors[f"content_mean.{name}"] = torch.from_numpy(towers.content_space.mean[name])
+        tensors[f"content_matrix.{name}"] = torch.from_numpy(towers.content_space.matrix[name])
+    if model.heads is not None:
+        tensors |= _state("pointwise", model.heads.pointwise) | _state("listwise", model.heads.listwise)
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+
+
+def _manifest(model: Model, folder: Path) -> Manifest:
+    towers = model.views.towers
+    shape = Shape(
+        dims=towers.content_space.dims,
+        ids=len(towers.id_keys),
+        towers=asdict(towers.config),
+        content_weight=towers.content_space.weight,
+        heads=model.heads is not None,
+    )
+    return Manifest(
+        version=model.version,
+        encoders=model.encoders,
+        shape=shape,
+        since=model.since,
+        until=model.until,
+        metrics=model.metrics,
+        files={path.name: sha256(path) for path in sorted(folder.iterdir())},
+    )
+
+
+def _towers(manifest: Manifest, tensors: dict[str, Tensor], id_keys: Ints) -> Towers:
+    shape = manifest.shape
+    kinds = {name: type(default) for name, default in asdict(TowerConfig()).items()}
+    config = TowerConfig(**{name: kinds[name](value) for name, value in shape.towers.items()})
+    module = TwoTowers(shape.dims, shape.ids, config)
+    module.load_state_dict(_part("towers", tensors))
+    space = ContentSpace(
+        mean={name: tensors[f"content_mean.{name}"].numpy() for name in shape.dims},
+        matrix={name: tensors[f"content_matrix.{name}"].numpy() for name in shape.dims},
+        weight=shape.content_weight,
+    )
+    return Towers(module.eval(), space, id_keys, tensors["clicks_known"].numpy())
+
+
+def _heads(manifest: Manifest, tensors: dict[str, Tensor]) -> Heads:
+    width, items, lists = widths(tuple(sorted(manifest.shape.dims)))
+    heads = Heads(PointwiseHead(width), ListwiseHead(items, lists))
+    heads.pointwise.load_state_dict(_part("pointwise", tensors))
+    heads.listwise.load_state_dict(_part("listwise", tensors))
+    return Heads(heads.pointwise.eval(), heads.listwise.eval())
+
+
+def _state(name: str, module: nn.Module) -> dict[str, Tensor]:
+    return {f"{name}.{key}": value for key, value in module.state_dict().items()}
+
+
+def _part(name: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    prefix = f"{name}."
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _sync(folder: Path) -> None:
+    """Have the disk hold every file before the folder gets its name."""
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())

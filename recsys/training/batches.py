@@ -1,0 +1,143 @@
+"""What the towers train on: each click with what its user had clicked before, and batches of those."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recsys.columns import NONE, ClickColumns, EventLog, Ints
+from recsys.domain import Modality, RecsysError, Timestamp
+from recsys.pipeline.content import Content, ContentSpace
+from recsys.pipeline.histories import Histories
+from recsys.pipeline.towers import fusion_inputs
+
+
+@dataclass(frozen=True)
+class Task:
+    """Examples and the articles they need; an article's place in ``keys`` stands for it in all that follows."""
+
+    keys: Ints  # (m,) article keys
+    vectors: dict[Modality, Tensor]  # (m, d) what fusion sees
+    mask: dict[Modality, Tensor]  # (m,)
+    content: Tensor  # (m, c) content vectors
+    clicks: Tensor  # (m,) how often each was clicked
+    histories: Histories
+    start: Ints  # (n,) first click of each click's input
+    end: Ints  # (n,) behind its last
+    target: Ints  # (n,) place of the clicked article
+    negatives: Ints | None  # (n, k) places of articles shown beside it, or NONE
+
+    @property
+    def examples(self) -> Ints:
+        """Rows that have an input; a click out of nothing teaches nothing about users."""
+        return np.flatnonzero(self.end > self.start)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's examples; ``history``, ``columns`` and ``negatives`` are rows of ``items``."""
+
+    items: Tensor  # (u,) places of the articles that this step needs
+    history: Tensor  # (batch, history), 0 for padding
+    age: Tensor  # (batch, history) seconds
+    mask: Tensor  # (batch, history)
+    columns: Tensor  # (c,) the sampled articles
+    target: Tensor  # (batch,) column of the clicked article
+    excluded: Tensor  # (batch, c) columns that the user had clicked before
+    uniform: float  # chance of every article to be sampled, whatever its clicks
+    negatives: Tensor | None  # (batch, k), -1 for padding
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same with all tensors on ``device``."""
+        moved = {name: v.to(device) for name, v in vars(self).items() if isinstance(v, Tensor)}
+        return Batch(**{**vars(self), **moved})
+
+
+def make_task(
+    space: ContentSpace, content: Content, clicks: ClickColumns, until: Timestamp, negatives: Ints | None
+) -> Task:
+    """Examples from the clicks known before ``until``; see ``fit_towers`` for the arguments."""
+    kept = np.flatnonzero((clicks.known_at < until) & (clicks.weight > 0))
+    if not len(kept):
+        raise RecsysError("no click is known before the end of training: import a log with clicks, or train later")
+    histories = Histories.of(_take(clicks, kept))
+    shown = None if negatives is None else negatives[kept][histories.row]
+    keys = np.unique(histories.article if shown is None else np.append(histories.article, shown[shown != NONE]))
+    vectors, mask = fusion_inputs(space, content, keys)
+    target = np.searchsorted(keys, histories.article)
+    start, end = histories.before_own()
+    return Task(
+        keys=keys,
+        vectors=vectors,
+        mask=mask,
+        content=torch.from_numpy(space.vectors(content, keys)),
+        clicks=torch.from_numpy(np.bincount(target, minlength=len(keys))),
+        histories=histories,
+        start=start,
+        end=end,
+        target=target,
+        negatives=None if shown is None else np.where(shown == NONE, NONE, np.searchsorted(keys, shown)),
+    )
+
+
+def shuffled(examples: Ints, batch: int, steps: int, generator: np.random.Generator) -> Iterator[Ints]:
+    """``steps`` batches of examples, each epoch in a new order."""
+    while steps > 0 and len(examples):
+        order = generator.permutation(examples)
+        for first in range(0, min(len(order), steps * batch), batch):
+            yield order[first : first + batch]
+            steps -= 1
+
+
+def draw(task: Task, rows: Ints, history: int, uniform: int, generator: np.random.Generator) -> Batch:
+    """The batch of these examples, with ``uniform`` more articles drawn into its softmax."""
+    window = task.histories.windows(task.start[rows], task.end[rows], task.histories.at[rows], history)
+    read = np.where(window.mask, task.target[window.row], NONE)
+    uniform = min(uniform, len(task.keys))
+    columns = np.unique(np.append(task.target[rows], generator.choice(len(task.keys), uniform, replace=False)))
+    shown = np.zeros((len(rows), 0), np.int64) if task.negatives is None else task.negatives[rows]
+    needed = np.unique(np.concatenate([columns, read[window.mask], shown[shown != NONE]]))
+    item, column = _places(needed, len(task.keys)), _places(columns, len(task.keys))
+    excluded = np.zeros((len(rows), len(columns) + 1), np.bool_)
+    np.put_along_axis(excluded, column[read], True, axis=1)  # those that are no column fall into the last one
+    return Batch(
+        items=torch.from_numpy(needed),
+        history=torch.from_numpy(np.maximum(item[read], 0)),
+        age=torch.from_numpy(window.age).float(),
+        mask=torch.from_numpy(window.mask),
+        columns=torch.from_numpy(item[columns]),
+        target=torch.from_numpy(column[task.target[rows]]),
+        excluded=torch.from_numpy(excluded[:, :-1]),
+        uniform=uniform / len(task.keys),
+        negatives=None if task.negatives is None else torch.from_numpy(item[shown]),
+    )
+
+
+def shown_not_clicked(log: EventLog, size: int, seed: int = 0) -> Ints:
+    """Up to ``size`` articles shown in the list of each click and not clicked in it: (clicks, size), NONE padded."""
+    clicks, lists = log.clicks, log.impressions
+    drawn = np.full((len(clicks), size), NONE, np.int64)
+    list_of = {position: row for row, position in enumerate(lists.position.tolist())}
+    clicked = set(zip(clicks.impression.tolist(), clicks.article.tolist(), strict=True))
+    generator = np.random.default_rng(seed)
+    for row, position in enumerate(clicks.impression.tolist()):
+        if position not in list_of:
+            continue
+        first, behind = lists.offsets[list_of[position] : list_of[position] + 2]
+        others = [item for item in lists.items[first:behind].tolist() if (position, item) not in clicked]
+        chosen = generator.permutation(np.array(others, np.int64))[:size]
+        drawn[row, : len(chosen)] = chosen
+    return drawn
+
+
+def _places(chosen: Ints, size: int) -> Ints:
+    """Row in ``chosen`` of each of ``size`` places, NONE for the others and, at the end, for NONE itself."""
+    place = np.full(size + 1, NONE, np.int64)
+    place[chosen] = np.arange(len(chosen))
+    return place
+
+
+def _take(clicks: ClickColumns, rows: Ints) -> ClickColumns:
+    return ClickColumns(**{name: getattr(clicks, name)[rows] for name in ClickColumns.__dataclass_fields__})

@@ -1,0 +1,140 @@
+"""From a log to a model: towers by forward chaining, then the ranking head on their point-in-time scores."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from recsys.columns import EventLog, Floats32, Ints
+from recsys.domain import Modality, RecsysError, Timestamp
+from recsys.features.features import Attributes
+from recsys.features.replay import Examples, Replay
+from recsys.pipeline import affinity
+from recsys.pipeline.content import Content
+from recsys.pipeline.model import Heads, Model, Views, views_of
+from recsys.pipeline.scorer import assemble
+from recsys.training.heads import HeadConfig, Lists, fit_heads
+from recsys.training.towers import FitConfig, fit_towers, shown_not_clicked
+
+SLICES = 3  # of the training window, each scored by towers that were fitted on what lies before it
+SAMPLED = 24  # live articles added to each list
+NEGATIVES = 4  # shown and not clicked, beside each click
+FEWEST_LISTS = 50  # with fewer there is no CTR to learn
+
+Report = Callable[[str, int, int], None]  # stage, done, total
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """All that training sees; the log ends before ``until``."""
+
+    log: EventLog
+    attributes: Attributes
+    content: Content
+    users: int  # more than the largest user key
+    indexed: Ints  # article keys to index
+    encoders: dict[Modality, str]
+    since: Timestamp  # lists from here on are examples; what lies before is folded only
+    until: Timestamp
+    live_hours: float
+
+
+def fit(
+    data: TrainingSet,
+    *,
+    version: str,
+    seed: int = 0,
+    towers: FitConfig = FitConfig(),
+    heads: HeadConfig = HeadConfig(),
+    report: Report = lambda _stage, _done, _total: None,
+) -> Model:
+    """Train one model version; the same seed and log give the same weights on one machine.
+
+    Raises:
+        RecsysError: when the log holds no click to train on.
+    """
+    started = time.perf_counter()
+    examples = _replayed(data, seed, report)
+    chain = _chain(data, examples, towers, seed, report)
+    views = chain[-1].views_or_raise()
+    modalities = views.towers.content_space.modalities
+    rows = _rows(chain, modalities, examples, report)
+    lists = Lists(examples.offsets, rows, examples.labels, examples.shown)
+    fitted = _heads(lists, modalities, heads, seed, report)
+    model = Model(version, views, fitted, data.encoders, data.since, data.until)
+    seconds = time.perf_counter() - started
+    model.metrics = {
+        "lists": len(examples),
+        "seconds": round(seconds, 1),
+        "examples_per_second": round(len(rows) / seconds),
+    }
+    return model
+
+
+@dataclass(frozen=True)
+class _Link:
+    """The views that score the lists from one time on; None while too little was known to fit any."""
+
+    start: int  # first list
+    views: Views | None
+
+    def views_or_raise(self) -> Views:
+        if self.views is None:
+            raise RecsysError("There is no click to train on: import a log with clicks, or choose a later --until.")
+        return self.views
+
+
+def _replayed(data: TrainingSet, seed: int, report: Report) -> Examples:
+    report("replay", 0, 1)
+    replay = Replay(data.attributes, data.users, live_hours=data.live_hours, sampled=SAMPLED, seed=seed)
+    examples = replay.run(data.log, score_from=data.since)
+    report("replay", 1, 1)
+    return examples
+
+
+def _chain(data: TrainingSet, examples: Examples, config: FitConfig, seed: int, report: Report) -> list[_Link]:
+    """Views for each slice of the lists, fitted on the clicks known before it; the last ones see the whole log."""
+    starts = [len(examples) * part // SLICES for part in range(SLICES)] if len(examples) else []
+    times = [float(examples.at[start]) for start in starts] + [data.until]
+    negatives = shown_not_clicked(data.log, NEGATIVES, seed)
+    links = []
+    for number, (start, until) in enumerate(zip([*starts, len(examples)], times, strict=True)):
+        report("towers", number, len(times))
+        links.append(_Link(start, _views(data, negatives, until, config, seed)))
+    report("towers", len(times), len(times))
+    return links
+
+
+def _views(data: TrainingSet, negatives: Ints, until: Timestamp, config: FitConfig, seed: int) -> Views | None:
+    clicks = data.log.clicks
+    if not ((clicks.known_at < until) & (clicks.weight > 0)).any():
+        return None
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    towers = fit_towers(data.content, clicks, until=until, negatives=negatives, config=config, seed=seed, device=device)
+    return views_of(towers, data.content, data.indexed)
+
+
+def _rows(chain: list[_Link], modalities: tuple[str, ...], examples: Examples, report: Report) -> Floats32:
+    """Pointwise inputs of all examples, each list scored by the views of its slice."""
+    scalars = np.zeros((len(examples.keys), len(affinity.names(modalities))), np.float32)
+    for link, following in pairwise(chain):
+        for i in range(link.start, following.start):
+            rows = slice(examples.offsets[i], examples.offsets[i + 1])
+            known = examples.history[i] >= 0
+            history, ages = examples.history[i][known], examples.at[i] - examples.history_at[i][known]
+            context = int(examples.context_article[i])
+            scalars[rows] = affinity.affinities(link.views, modalities, examples.keys[rows], history, ages, context)
+            if i % 500 == 0:
+                report("affinities", i, len(examples))
+    return assemble(examples.features, scalars)
+
+
+def _heads(lists: Lists, modalities: tuple[str, ...], config: HeadConfig, seed: int, report: Report) -> Heads | None:
+    if len(lists) < FEWEST_LISTS or not lists.labels.any():
+        return None
+    return fit_heads(
+        lists, modalities, config=config, seed=seed, progress=lambda done, total: report("heads", done, total)
+    )

@@ -1,0 +1,212 @@
+"""Fits both stages of the ranking head on replayed lists, and calibrates the second on held-out time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recsys.columns import Bools, Floats32, Ints
+from recsys.model.ranking_head import ListwiseHead, PointwiseHead
+from recsys.pipeline.model import LISTWISE_LIMIT, Heads
+from recsys.pipeline.scorer import listwise_inputs, widths
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """How the heads are fitted."""
+
+    epochs: int = 5
+    batch: int = 256  # lists
+    rate: float = 2e-3
+    weight_decay: float = 1e-2
+    mixed: float = 0.25  # share of the lists that are also met with sampled live articles among them
+    held_out: float = 0.1  # newest share of the lists, for calibration
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Lists of pointwise inputs; those shown come first in each list, then sampled live articles."""
+
+    offsets: Ints  # (lists + 1,)
+    rows: Floats32  # (rows, width)
+    labels: Floats32  # (rows,)
+    shown: Bools  # (rows,)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def take(self, lists: Ints, keep: Bools | None = None) -> "Lists":
+        """These lists, with only the rows to ``keep`` (over all rows) where that is given."""
+        rows = _ranges(self.offsets[lists], self.offsets[lists + 1])
+        owner = np.repeat(np.arange(len(lists)), self.offsets[lists + 1] - self.offsets[lists])
+        if keep is not None:
+            rows, owner = rows[keep[rows]], owner[keep[rows]]
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(lists)))])
+        return Lists(offsets, self.rows[rows], self.labels[rows], self.shown[rows])
+
+
+Progress = Callable[[int, int], None]
+
+
+def fit_heads(
+    lists: Lists,
+    modalities: tuple[str, ...],
+    *,
+    config: HeadConfig = HeadConfig(),
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Heads:
+    """Train on lists in the order of time; the same seed and input give the same heads.
+
+    The newest lists are held out to calibrate a first listwise head; its temperature then serves the head that
+    is trained on all of them, so that calibration costs no fresh data.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        cut = max(1, round(len(lists) * (1 - config.held_out)))
+        older, newest = np.arange(cut), np.arange(cut, len(lists))
+        everything = np.arange(len(lists))
+        report = progress or (lambda _done, _total: None)
+        pointwise = _fit_pointwise(lists, everything, modalities, config, seed, lambda d, t: report(d, 3 * t))
+        listwise = _fit_listwise(lists, older, modalities, config, seed, lambda d, t: report(t + d, 3 * t))
+        if len(newest):
+            temperature, shift = calibrate(listwise, lists.take(newest, lists.shown))
+            listwise = _fit_listwise(lists, everything, modalities, config, seed, lambda d, t: report(2 * t + d, 3 * t))
+            listwise.temperature.copy_(temperature)
+            listwise.outside_shift.copy_(shift)
+        return Heads(pointwise.eval(), listwise.eval())
+
+
+def calibrate(head: ListwiseHead, shown: Lists) -> tuple[Tensor, Tensor]:
+    """Temperature and shift of the outside option that minimise the log loss of these lists (Guo and others 2017)."""
+    head.eval()
+    items, contexts = listwise_inputs(shown.rows, shown.offsets)
+    with torch.no_grad():
+        logits, outside = head(torch.from_numpy(items), torch.from_numpy(contexts))
+    labels, mask = _padded(torch.from_numpy(shown.labels), shown.offsets, 0.0)
+    scores, _ = _padded(logits, shown.offsets, 0.0)
+    log_temperature, shift = nn.Parameter(torch.zeros(())), nn.Parameter(torch.zeros(()))
+    optimiser = torch.optim.LBFGS([log_temperature, shift], max_iter=50, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        scale = torch.exp(-log_temperature)
+        loss = choice_loss(scores * scale, mask, labels, outside * scale + shift) + 1e-4 * shift.square()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
+    return log_temperature.detach().exp(), shift.detach()
+
+
+def choice_loss(scores: Tensor, mask: Tensor, labels: Tensor, outside: Tensor | None) -> Tensor:
+    """Mean negative log-likelihood of the choices under a softmax over each list and its outside option.
+
+    Args:
+        scores: (lists, longest) logits.
+        mask: (lists, longest) False for padding.
+        labels: (lists, longest) 1 clicked.
+        outside: (lists,) logits of clicking on nothing; None leaves that option out.
+    """
+    logits = scores.masked_fill(~mask, -torch.inf)
+    nothing = (labels.sum(1) == 0).to(scores.dtype)
+    chosen = labels
+    if outside is not None:
+        logits = torch.cat([logits, outside[:, None]], dim=1)
+        chosen = torch.cat([labels, nothing[:, None]], dim=1)
+    log_likelihood = torch.log_softmax(logits, dim=1).masked_fill(chosen == 0, 0.0)
+    return -((log_likelihood * chosen).sum(1) / chosen.sum(1).clamp(min=1)).mean()
+
+
+def _fit_pointwise(
+    lists: Lists, train: Ints, modalities: tuple[str, ...], config: HeadConfig, seed: int, progress: Progress
+) -> PointwiseHead:
+    head = PointwiseHead(widths(modalities)[0])
+    head.standardise.fit(torch.from_numpy(lists.rows))
+    clicked = np.add.reduceat(lists.labels, lists.offsets[:-1]) > 0
+
+    def loss(batch: Lists) -> Tensor:
+        scores, mask = _padded(head(torch.from_numpy(batch.rows)), batch.offsets, 0.0)
+        labels, _ = _padded(torch.from_numpy(batch.labels), batch.offsets, 0.0)
+        return choice_loss(scores, mask, labels, None)
+
+    _descend(head, train[clicked[train]], lambda batch: loss(lists.take(batch)), config, seed, progress)
+    return head
+
+
+def _fit_listwise(
+    lists: Lists, train: Ints, modalities: tuple[str, ...], config: HeadConfig, seed: int, progress: Progress
+) -> ListwiseHead:
+    _, width, list_width = widths(modalities)
+    head = ListwiseHead(width, list_width)
+    generator = np.random.default_rng(seed)
+    sample = lists.take(generator.permutation(train)[:4096], lists.shown)
+    items, contexts = listwise_inputs(sample.rows, sample.offsets)
+    head.standardise.fit(torch.from_numpy(items))
+    head.standardise_list.fit(torch.from_numpy(contexts))
+
+    def loss(batch: Ints) -> Tensor:
+        total = _list_loss(head, lists.take(batch, lists.shown))
+        if config.mixed > 0 and not lists.shown.all():
+            some = batch[: max(1, round(config.mixed * len(batch)))]
+            total = total + config.mixed * _list_loss(head, _mixed(lists, some, generator))
+        return total
+
+    _descend(head, train, loss, config, seed, progress)
+    return head
+
+
+def _list_loss(head: ListwiseHead, lists: Lists) -> Tensor:
+    items, contexts = listwise_inputs(lists.rows, lists.offsets)
+    logits, outside = head(torch.from_numpy(items), torch.from_numpy(contexts))
+    scores, mask = _padded(logits, lists.offsets, 0.0)
+    labels, _ = _padded(torch.from_numpy(lists.labels), lists.offsets, 0.0)
+    return choice_loss(scores, mask, labels, outside)
+
+
+def _mixed(lists: Lists, batch: Ints, generator: np.random.Generator) -> Lists:
+    """The lists with a random share of the sampled articles, so that the head meets all lengths up to its limit."""
+    mixed = lists.take(batch)
+    keep = mixed.shown | (generator.random(len(mixed.shown)) < generator.random())
+    mixed = mixed.take(np.arange(len(mixed)), keep)
+    place = np.arange(len(mixed.labels)) - np.repeat(mixed.offsets[:-1], np.diff(mixed.offsets))
+    return mixed.take(np.arange(len(mixed)), place < 2 * LISTWISE_LIMIT)
+
+
+def _descend(
+    head: nn.Module, train: Ints, loss: Callable[[Ints], Tensor], config: HeadConfig, seed: int, progress: Progress
+) -> None:
+    batches = -(-len(train) // config.batch)
+    steps = config.epochs * batches
+    if steps == 0:
+        return
+    optimiser = torch.optim.AdamW(head.parameters(), lr=config.rate, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.rate, total_steps=steps, pct_start=0.1)
+    generator = np.random.default_rng(seed)
+    head.train()
+    for step in range(steps):
+        if step % batches == 0:
+            order = generator.permutation(train)
+        batch = order[(step % batches) * config.batch :][: config.batch]
+        optimiser.zero_grad(set_to_none=True)
+        loss(batch).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+        progress(step + 1, steps)
+
+
+def _padded(values: Tensor, offsets: Ints, fill: float) -> tuple[Tensor, Tensor]:
+    """Ragged values (rows,) as (lists, longest), and which places are real."""
+    lengths = torch.from_numpy(np.diff(offsets))
+    mask = torch.arange(int(lengths.max()))[None, :] < lengths[:, None]
+    return torch.full(mask.shape, fill, dtype=values.dtype).masked_scatter(mask, values), mask
+
+
+def _ranges(first: Ints, last: Ints) -> Ints:
+    """All integers of the ranges first[i]:last[i], one after the other."""
+    lengths = last - first
+    starts = np.repeat(first - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
+    ranges: Ints = starts + np.arange(int(lengths.sum()))
+    return ranges

@@ -1,0 +1,196 @@
+"""The catalogue: what is written is read back, what changed is announced, what is deleted is gone."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from recsys.columns import NONE
+from recsys.database import articles
+from recsys.database.session import writing
+from recsys.database.tables import ArticleRow
+from recsys.domain import Article
+
+FULL = Article(
+    "full", "A title", "A summary", "A body", "sport", "An author", "en", "https://example.org/1", "pictures/1.jpg",
+    published_at=1_700_000_000.25, expires_at=1_800_000_000.5, premium=True, length=321,
+)  # fmt: skip
+BARE = Article("bare")
+
+
+@pytest.fixture
+def session(sessions):
+    with writing(sessions) as opened:
+        yield opened
+
+
+def catalogue_row(session, article_id):
+    catalogue = articles.load_catalogue(session)
+    key = articles.keys_of(session, [article_id])[article_id]
+    assert catalogue.article_ids[key] == article_id
+    section = catalogue.section[key]
+    return {
+        "published_at": catalogue.published_at[key],
+        "expires_at": catalogue.expires_at[key],
+        "section": None if section == NONE else catalogue.sections[section],
+        "premium": catalogue.premium[key],
+        "length": catalogue.length[key],
+    }
+
+
+def test_an_article_is_read_back_as_it_was_written(session):
+    assert articles.put_articles(session, [FULL, BARE]) == 2
+    assert articles.get_article(session, "full") == FULL
+    assert articles.get_article(session, "bare") == BARE
+    assert articles.get_article(session, "other") is None
+
+
+texts = st.none() | st.text(max_size=40)
+numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@hypothesis_settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.builds(
+        Article, st.text(min_size=1, max_size=20), title=texts, body=texts, section=texts, published_at=numbers,
+        expires_at=numbers, premium=st.none() | st.booleans(), length=st.none() | st.integers(0, 10**9),
+    )
+)  # fmt: skip
+def test_any_article_is_read_back_as_it_was_written(session, article):
+    articles.put_articles(session, [article])
+    assert articles.get_article(session, article.article_id) == article
+    assert articles.put_articles(session, [article]) == 0
+
+
+def test_writing_the_same_again_changes_and_announces_nothing(session):
+    articles.put_articles(session, [FULL, BARE])
+    position = articles.last_change(session)
+    assert articles.put_articles(session, [FULL, BARE]) == 0
+    assert articles.last_change(session) == position
+    assert articles.changed_after(session, position) == []
+
+
+def test_a_rewritten_article_keeps_its_key_and_is_announced(session):
+    articles.put_articles(session, [FULL, BARE])
+    keys, position = articles.keys_of(session, ["full", "bare"]), articles.last_change(session)
+    assert articles.put_articles(session, [BARE, Article("full", "Another title")]) == 1
+    assert articles.get_article(session, "full") == Article("full", "Another title")
+    assert articles.keys_of(session, ["full", "bare"]) == keys
+    assert articles.changed_after(session, position) == [keys["full"]]
+
+
+def test_a_row_that_was_loaded_before_is_not_served_stale(session):
+    articles.put_articles(session, [BARE])
+    held = session.scalars(select(ArticleRow)).one()
+    articles.put_articles(session, [Article("bare", "A title")])
+    assert articles.get_article(session, "bare") == Article("bare", "A title")
+    assert held.title == "A title"
+
+
+def test_of_equal_ids_in_one_writing_the_last_wins(session):
+    assert articles.put_articles(session, [Article("a", "first"), Article("a", "last")]) == 1
+    assert articles.get_article(session, "a") == Article("a", "last")
+
+
+def test_ensure_keys_makes_known_ids_without_content(session):
+    articles.put_articles(session, [FULL])
+    position = articles.last_change(session)
+    keys = articles.ensure_keys(session, ["full", "new", "new", "newer"])
+    assert set(keys) == {"full", "new", "newer"}
+    assert len(set(keys.values())) == 3
+    assert articles.get_article(session, "new") == Article("new")
+    assert articles.get_article(session, "full") == FULL
+    assert sorted(articles.changed_after(session, position)) == sorted([keys["new"], keys["newer"]])
+    assert articles.ensure_keys(session, ["newer", "full", "new"]) == keys
+    assert articles.keys_of(session, ["new", "never heard of"]) == {"new": keys["new"]}
+
+
+def test_a_known_id_is_filled_in_later(session):
+    key = articles.ensure_keys(session, ["full"])["full"]
+    assert articles.put_articles(session, [FULL]) == 1
+    assert articles.keys_of(session, ["full"]) == {"full": key}
+    assert articles.get_article(session, "full") == FULL
+
+
+def test_a_deleted_article_is_gone_but_its_key_stays(session):
+    articles.put_articles(session, [FULL, BARE])
+    keys, position = articles.keys_of(session, ["full", "bare"]), articles.last_change(session)
+    assert articles.delete_article(session, "full", at=5.0)
+    assert articles.get_article(session, "full") is None
+    assert set(articles.articles_by_key(session, keys.values())) == {keys["bare"]}
+    assert articles.keys_of(session, ["full"]) == {"full": keys["full"]}
+    assert articles.changed_after(session, position) == [keys["full"]]
+    assert catalogue_row(session, "full")["expires_at"] == -math.inf
+
+
+def test_deleting_twice_or_the_unknown_says_so_and_announces_nothing(session):
+    articles.put_articles(session, [FULL])
+    articles.delete_article(session, "full", at=5.0)
+    position = articles.last_change(session)
+    assert not articles.delete_article(session, "full", at=6.0)
+    assert not articles.delete_article(session, "never heard of", at=6.0)
+    assert articles.last_change(session) == position
+
+
+def test_a_deleted_article_that_is_written_again_is_back(session):
+    articles.put_articles(session, [FULL])
+    articles.delete_article(session, "full", at=5.0)
+    assert articles.put_articles(session, [FULL]) == 1
+    assert articles.get_article(session, "full") == FULL
+    assert catalogue_row(session, "full")["expires_at"] == FULL.expires_at
+
+
+def test_being_shown_does_not_bring_a_deleted_article_back(session):
+    articles.put_articles(session, [FULL])
+    articles.delete_article(session, "full", at=5.0)
+    articles.ensure_keys(session, ["full"])
+    assert articles.get_article(session, "full") is None
+
+
+def test_the_catalogue_as_columns(session):
+    articles.put_articles(session, [FULL, BARE, Article("free", section="culture", premium=False, length=0)])
+    assert catalogue_row(session, "full") == {
+        "published_at": FULL.published_at,
+        "expires_at": FULL.expires_at,
+        "section": "sport",
+        "premium": 1,
+        "length": 321,
+    }
+    assert catalogue_row(session, "free")["section"] == "culture"
+    assert catalogue_row(session, "free")["premium"] == 0
+    assert catalogue_row(session, "free")["length"] == 0
+    bare = catalogue_row(session, "bare")
+    assert bare["expires_at"] == math.inf
+    assert bare["section"] is None
+    assert all(math.isnan(bare[name]) for name in ("published_at", "premium", "length"))
+
+
+def test_ids_that_no_catalogue_describes_are_counted(session):
+    articles.put_articles(session, [FULL, Article("written", length=0)])
+    assert articles.count_undescribed(session) == 0
+    articles.ensure_keys(session, ["full", "shown", "shown too"])
+    assert articles.count_undescribed(session) == 2
+    articles.put_articles(session, [Article("shown", "A title")])
+    assert articles.count_undescribed(session) == 1
+
+
+def test_an_empty_catalogue_has_a_row_for_no_article(session):
+    catalogue = articles.load_catalogue(session)
+    assert len(catalogue) == 1
+    assert catalogue.sections == ()
+    assert catalogue.article_ids[0] is None
+    assert catalogue.expires_at[0] == -math.inf
+
+
+def test_more_articles_than_a_statement_takes_variables(session):
+    many = [Article(str(number), f"Title {number}") for number in range(12_000)]
+    assert articles.put_articles(session, many) == len(many)
+    keys = articles.keys_of(session, [article.article_id for article in many])
+    assert len(set(keys.values())) == len(many)
+    found = articles.articles_by_key(session, keys.values())
+    assert [found[keys[article.article_id]] for article in many] == many
+    assert np.count_nonzero(articles.load_catalogue(session).article_ids != None) == len(many)  # noqa: E711

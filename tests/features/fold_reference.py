@@ -1,0 +1,206 @@
+"""The features once more, slowly: each from its definition and the events known strictly before, nothing incremental."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from fold_worlds import Clicked, Shown, World, in_order
+
+from recsys.columns import NONE
+
+HALF_LIVES = {"30m": 0.5, "2h": 2.0, "8h": 8.0, "24h": 24.0, "72h": 72.0}  # hours
+Row = dict[str, float]
+
+
+class Reference:
+    """What is known of a world strictly before one list of it."""
+
+    def __init__(self, world: World, target: Shown):
+        self.world, self.target, self.t = world, target, target.known_at
+        self.shown = _before(world.shown, self.t)
+        self.clicked = _before(world.clicked, self.t)
+        self.lists = {s.position: s for s in world.shown}
+        self.my_clicks = clicks_of(self.clicked, target.user)
+        self.my_rows = [(a, s.known_at) for s in self.shown if s.user == target.user for a in s.items][-256:]
+
+    def liked(self) -> list[int]:
+        """The articles that the user clicked on and liked, oldest first."""
+        return [c.article for c in self.my_clicks if c.weight > 0]
+
+    def readers(self, article: int) -> list[int]:
+        """The newest readers of an article, the user included."""
+        return [c.user for c in self.clicked if c.article == article and c.weight > 0][-128:]
+
+    def section(self, article: int) -> int:
+        return int(self.world.attributes.section[article]) if article != NONE else NONE
+
+
+def counters(known: Reference, article: int) -> Row:
+    row: Row = {}
+    for where, cell in (("", None), ("here_", cell_of(known.target.page, known.target.device))):
+        for name, hours in HALF_LIVES.items():
+            clicks, exposures, chances = _decayed(known, article, cell, hours)
+            all_clicks, all_exposures, _ = _decayed(known, None, cell, hours)
+            general = (all_clicks + 0.1) / (all_exposures + 1)
+            row[f"clicks_{where}{name}"] = math.log1p(clicks)
+            row[f"exposures_{where}{name}"] = math.log1p(exposures)
+            row[f"ctr_{where}{name}"] = math.log((clicks + 10 * general) / (exposures + 10))
+            row[f"lift_{where}{name}"] = math.log((clicks + 1) / (chances + 1))
+            if not where:
+                row[f"share_of_clicks_{name}"] = math.log((clicks + 0.1) / (all_clicks + 10))
+    return row
+
+
+def ages(known: Reference, article: int) -> Row:
+    times = [s.known_at for s in known.shown if article in s.items]
+    published = known.world.attributes.published_at[article]
+    return {
+        "since_first_shown": _hours(known.t - min(times, default=known.t)),
+        "since_last_shown": _hours(known.t - max(times, default=-math.inf)),
+        "since_published": _hours(math.inf if math.isnan(published) else known.t - published),
+    }
+
+
+def seen(known: Reference, article: int) -> Row:
+    shown = [t for a, t in known.my_rows if a == article]
+    clicked = [c.at for c in known.my_clicks if c.article == article]
+    return {
+        "times_shown_to_user": math.log1p(len(shown)),
+        "since_shown_to_user": _hours(known.t - shown[-1] if shown else math.inf),
+        "times_clicked_by_user": math.log1p(len(clicked)),
+        "since_clicked_by_user": _hours(known.t - clicked[-1] if clicked else math.inf),
+    }
+
+
+def co_click(known: Reference, article: int) -> Row:
+    newest = known.my_clicks[-5:]
+    sources = {
+        "co_click_last": [c.article for c in newest[-1:] if c.weight > 0],
+        "co_click_recent": [c.article for c in newest if c.weight > 0],
+        "co_click_history": known.liked(),
+        "co_click_context": [known.target.context] if known.target.context != NONE else [],
+    }
+    return {name: _together(known, articles, article) for name, articles in sources.items()}
+
+
+def title_taste(known: Reference, article: int) -> Row:
+    readers = np.zeros(64)
+    for click in known.clicked:
+        if click.article == article and click.weight > 0:
+            readers += _taste(known.world, clicks_of(_before(known.world.clicked, click.known_at), click.user))
+    norm = float(np.linalg.norm(readers))
+    taste = _taste(known.world, known.my_clicks)
+    return {"title_taste": float(readers @ taste) / norm if norm > 0 else 0.0}
+
+
+def catalogue(known: Reference, article: int) -> Row:
+    attributes, mine = known.world.attributes, [c.article for c in known.my_clicks]
+    section = known.section(article)
+    sections = Counter(known.section(a) for a in known.liked() if known.section(a) != NONE)
+    premiums = [attributes.premium[a] for a in mine if not math.isnan(attributes.premium[a])]
+    lengths = [math.log1p(attributes.length[a]) for a in mine if not math.isnan(attributes.length[a])]
+    premium = 0.0 if math.isnan(attributes.premium[article]) else 2 * attributes.premium[article] - 1
+    length = math.log1p(attributes.length[article])
+    mean = sum(lengths) / len(lengths) if lengths else 0.0
+    return {
+        "section_share_of_user": sections[section] / (sections.total() + 2),
+        "section_of_last_click": float(section != NONE and mine != [] and known.section(mine[-1]) == section),
+        "section_of_context": float(section != NONE and known.section(known.target.context) == section),
+        "premium": premium,
+        "premium_for_subscriber": premium * known.target.subscriber,
+        "premium_share_of_user": premium * ((1 + sum(premiums)) / (2 + len(premiums)) - 0.5),
+        "length": 0.0 if math.isnan(length) else length - 7,
+        "length_from_users_mean": 0.0 if math.isnan(length) or mean == 0 else abs(length - mean),
+    }
+
+
+def request(known: Reference, article: int) -> Row:
+    target, t, times = known.target, known.t, [at for _, at in known.my_rows]
+    day = 2 * math.pi * (t % 86400) / 86400
+    return {
+        "user_clicks": math.log1p(len(known.my_clicks)),
+        "user_rows": math.log1p(len(times)),
+        "since_user_click": _hours(t - known.my_clicks[-1].at if known.my_clicks else math.inf),
+        "since_user_shown": _hours(t - times[-1] if times else math.inf),
+        "user_rows_last_day": math.log1p(sum(at > t - 86400 for at in times)),
+        "front_page": float(target.page == 1),
+        "article_page": float(target.page == 2),
+        "desktop": float(target.device == 1),
+        "mobile": float(target.device == 2),
+        "tablet": float(target.device == 3),
+        "subscriber": float(target.subscriber),
+        "hour_sin": math.sin(day),
+        "hour_cos": math.cos(day),
+        "clicks_overall": math.log1p(_decayed(known, None, None, 2.0)[0]),
+    }
+
+
+GROUPS: dict[str, Callable[[Reference, int], Row]] = {
+    "counters": counters,
+    "ages": ages,
+    "seen": seen,
+    "co_click": co_click,
+    "title_taste": title_taste,
+    "catalogue": catalogue,
+    "request": request,
+}
+
+
+def cell_of(page: int, device: int) -> tuple[bool, str]:
+    """Which lists count as shown in the same place: article pages or not, by desktop, mobile and the rest."""
+    return page == 2, {1: "desktop", 2: "mobile"}.get(device, "rest")
+
+
+def clicks_of(clicked: Iterable[Clicked], user: int) -> list[Clicked]:
+    """The user's clicks that count, oldest first."""
+    return [c for c in clicked if c.user == user][-100:]
+
+
+def _before(events: Iterable[Shown | Clicked], t: float) -> list:
+    return sorted((e for e in events if e.known_at < t), key=in_order)
+
+
+def _decayed(known: Reference, article: int | None, cell: tuple[bool, str] | None, hours: float) -> list[float]:
+    """Clicks, exposures and chances of one article (of all, if None) in one cell (everywhere, if None)."""
+    clicks = exposures = chances = 0.0
+    for s in known.shown:
+        if (article is None or article in s.items) and cell in (None, cell_of(s.page, s.device)):
+            rows = len(s.items) if article is None else 1
+            exposures += rows * _weight(known.t - s.known_at, hours)
+            chances += rows / len(s.items) * _weight(known.t - s.known_at, hours)
+    for c in known.clicked:
+        of = known.lists.get(c.shown)
+        here = cell_of(of.page, of.device) if of else cell_of(0, 0)
+        if c.weight > 0 and not c.backfilled and article in (None, c.article) and cell in (None, here):
+            clicks += _weight(known.t - c.known_at, hours)
+    return [clicks, exposures, chances]
+
+
+def _weight(seconds: float, hours: float) -> float:
+    return 0.5 ** (seconds / 3600 / hours)
+
+
+def _hours(seconds: float) -> float:
+    return math.log1p(min(max(seconds, 0.0) / 3600, 24 * 60))
+
+
+def _together(known: Reference, articles: Iterable[int], candidate: int) -> float:
+    """Common readers of the candidate and of each of the articles, each pair over the geometric mean of how many."""
+    total, theirs = 0.0, known.readers(candidate)
+    for article in articles:
+        marked = Counter(reader for reader in known.readers(article) if reader != known.target.user)
+        common = sum(marked[reader] for reader in theirs)
+        total += common / math.sqrt((len(known.readers(article)) + 4) * (len(theirs) + 4))
+    return math.log1p(10 * total)
+
+
+
+
+def _taste(world: World, clicked: Iterable[Clicked]) -> np.ndarray:
+    total = np.zeros(64)
+    for click in clicked:
+        if click.weight > 0:
+            total += world.attributes.signatures[click.article]
+    norm = np.linalg.norm(total)
+    return total / norm if norm > 0 else total

@@ -1,0 +1,78 @@
+import torch
+
+from recsys.model.user_tower import Recency, UserTower, UserTowerConfig, interpolated
+
+DAY = 86_400.0
+
+
+def tower(history: int = 50) -> UserTower:
+    torch.manual_seed(3)
+    return UserTower(UserTowerConfig(dim=8, hidden=6, history=history)).eval()
+
+
+def history(length: int = 7, batch: int = 3):
+    generator = torch.Generator().manual_seed(2)
+    items = torch.randn(batch, length, 8, generator=generator)
+    age = torch.rand(batch, length, generator=generator).sort(dim=1, descending=True).values * DAY
+    return items, age, torch.ones(batch, length, dtype=torch.bool)
+
+
+def test_padding_changes_nothing_wherever_it_stands() -> None:
+    items, age, mask = history()
+    plain = tower()(items, age, mask)
+    for padded in ((2, 0), (0, 3)):
+        wide = torch.nn.functional.pad(items, (0, 0, *padded), value=torch.nan)
+        older = torch.nn.functional.pad(age, padded, value=9.0)
+        there = torch.nn.functional.pad(mask, padded)
+        torch.testing.assert_close(tower()(wide, older, there), plain)
+
+
+def test_only_the_newest_clicks_count() -> None:
+    items, age, mask = history(length=9)
+    torch.testing.assert_close(tower(4)(items, age, mask), tower(4)(items[:, -4:], age[:, -4:], mask[:, -4:]))
+
+
+def test_an_empty_history_gives_the_learned_newcomer() -> None:
+    items, age, mask = history()
+    model = tower()
+    torch.nn.init.normal_(model.out.bias)
+    mask[1] = False
+    users = model(items, age, mask)
+    torch.testing.assert_close(users[1], model.out.bias)
+    assert users.isfinite().all()
+    none = torch.zeros(2, 0)
+    torch.testing.assert_close(model(torch.zeros(2, 0, 8), none, none.bool())[0], model.out.bias)
+
+
+def test_a_table_of_items_gives_the_same() -> None:
+    items, age, mask = history()
+    mask[0, :3] = False
+    rows = torch.arange(items.shape[0] * items.shape[1]).reshape(mask.shape)
+    torch.testing.assert_close(tower().from_table(items.flatten(0, 1), rows, age, mask), tower()(items, age, mask))
+
+
+def test_newer_clicks_weigh_more_at_the_start() -> None:
+    weights = Recency(50, 0.1)(0.0, torch.zeros(1, 5), torch.ones(1, 5, dtype=torch.bool))
+    assert (weights.diff() > 0).all()
+    torch.testing.assert_close(weights.sum(), torch.tensor(1.0))
+
+
+def test_gradients_reach_every_parameter() -> None:
+    items, age, mask = history()
+    model = tower()
+    model(items, age, mask).pow(3).sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_ages_of_any_size_are_finite() -> None:
+    age = torch.tensor([[-5.0, 0.0, 1.0, 1e12]])
+    weights = Recency(50, 0.1)(0.0, age, torch.ones(1, 4, dtype=torch.bool))
+    assert weights.isfinite().all()
+
+
+def test_curves_are_straight_between_knots_and_flat_outside() -> None:
+    values = torch.tensor([1.0, 3.0, -1.0])
+    place = torch.tensor([-2.0, 0.0, 0.5, 1.0, 1.75, 2.0, 8.0])
+    torch.testing.assert_close(interpolated(values, place), torch.tensor([1.0, 1.0, 2.0, 3.0, 0.0, -1.0, -1.0]))

@@ -1,0 +1,52 @@
+import numpy as np
+import torch
+
+from recsys.training.losses import log_inclusion, sampled_softmax
+
+GENERATOR = torch.Generator().manual_seed(0)
+
+
+def test_inclusion_is_the_chance_to_be_drawn() -> None:
+    frequency = torch.tensor([0.5, 0.3, 0.15, 0.05, 0.0], dtype=torch.float64)
+    rng = np.random.default_rng(0)
+    drawn = np.zeros(5)
+    for _ in range(20_000):
+        batch = rng.choice(5, 4, p=frequency.numpy())
+        drawn[np.unique(np.append(batch, rng.choice(5, 2, replace=False)))] += 1
+    np.testing.assert_allclose(log_inclusion(frequency, 4, 0.4).exp().numpy(), drawn / 20_000, atol=0.015)
+
+
+def test_sampling_everything_is_the_plain_softmax() -> None:
+    logits = torch.randn(6, 9, generator=GENERATOR)
+    target = torch.tensor([0, 3, 3, 8, 1, 2])
+    nothing = torch.zeros(6, 9, dtype=torch.bool)
+    log_q = log_inclusion(torch.full((9,), 1 / 9), 6, uniform=1.0)
+    torch.testing.assert_close(log_q, torch.zeros(9))
+    plain = torch.nn.functional.cross_entropy(logits, target)
+    torch.testing.assert_close(sampled_softmax(logits, target, log_q, nothing), plain)
+
+
+def test_popular_articles_are_not_pushed_down_for_being_sampled() -> None:
+    logits = torch.zeros(1, 3, requires_grad=True)
+    log_q = torch.tensor([0.9, 0.9, 0.1]).log()
+    sampled_softmax(logits, torch.tensor([0]), log_q, torch.zeros(1, 3, dtype=torch.bool)).backward()
+    assert logits.grad is not None
+    assert logits.grad[0, 2] > 5 * logits.grad[0, 1]
+
+
+def test_excluded_articles_get_no_gradient_but_the_target_stays() -> None:
+    logits = torch.zeros(1, 3, requires_grad=True)
+    excluded = torch.tensor([[True, True, False]])
+    loss = sampled_softmax(logits, torch.tensor([0]), torch.zeros(3), excluded)
+    loss.backward()
+    assert logits.grad is not None
+    assert logits.grad[0, 1] == 0
+    assert logits.grad[0, 0] < 0
+    torch.testing.assert_close(loss, torch.tensor(2.0).log())
+
+
+def test_shown_articles_are_negatives_and_padding_is_none() -> None:
+    arguments = torch.zeros(2, 3), torch.tensor([0, 1]), torch.zeros(3), torch.zeros(2, 3, dtype=torch.bool)
+    shown = torch.tensor([[0.0, -torch.inf], [-torch.inf, -torch.inf]])
+    expected = (torch.tensor(4.0).log() + torch.tensor(3.0).log()) / 2
+    torch.testing.assert_close(sampled_softmax(*arguments, shown), expected)
