@@ -61,12 +61,25 @@ def read_log(
 
 def time_span(session: Session) -> tuple[Timestamp, Timestamp] | None:
     """Earliest and latest ``known_at`` in the log; None when it is empty."""
-    spans = [
-        session.execute(select(func.min(row.known_at), func.max(row.known_at))).one()
-        for row in (ImpressionRow, ClickRow)
-    ]
-    known = [(float(first), float(last)) for first, last in spans if first is not None]
-    return (min(first for first, _ in known), max(last for _, last in known)) if known else None
+    spans = [span for row in (ImpressionRow, ClickRow) if (span := _span(session, row)) is not None]
+    return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
+
+
+def shown_span(session: Session) -> tuple[Timestamp, Timestamp] | None:
+    """Earliest and latest ``known_at`` of the impressions; None when there are none."""
+    return _span(session, ImpressionRow)
+
+
+def _span(session: Session, row: type[ImpressionRow] | type[ClickRow]) -> tuple[Timestamp, Timestamp] | None:
+    first, last = session.execute(select(func.min(row.known_at), func.max(row.known_at))).one()
+    return None if first is None else (float(first), float(last))
+
+
+def end_of_log(session: Session, until: Timestamp = np.inf) -> tuple[int, int]:
+    """Positions of the newest impression and the newest click known before a time; 0 for none."""
+    impression = select(func.max(ImpressionRow.position)).where(ImpressionRow.known_at < until)
+    click = select(func.max(ClickRow.position)).where(ClickRow.known_at < until)
+    return session.scalar(impression) or 0, session.scalar(click) or 0
 
 
 def lists_of(session: Session, impression_ids: Iterable[str]) -> dict[str, list[int]]:
@@ -78,13 +91,6 @@ def lists_of(session: Session, impression_ids: Iterable[str]) -> dict[str, list[
         )
         lists.update((row.impression_id, row.shown) for row in rows)
     return lists
-
-
-def end_of_log(session: Session, until: Timestamp = np.inf) -> tuple[int, int]:
-    """Positions of the newest impression and the newest click known before a time; 0 for none."""
-    impression = select(func.max(ImpressionRow.position)).where(ImpressionRow.known_at < until)
-    click = select(func.max(ClickRow.position)).where(ClickRow.known_at < until)
-    return session.scalar(impression) or 0, session.scalar(click) or 0
 
 
 def counts(session: Session) -> dict[str, int]:

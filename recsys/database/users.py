@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import cast
 
-from sqlalchemy import Table, delete, select
+from sqlalchemy import Table, delete, func, select
 from sqlalchemy.orm import Session
 
 from recsys.database.bulk import chunks, insert_new
 from recsys.database.tables import ClickRow, ImpressionRow, UserRow
-from recsys.domain import Timestamp
+from recsys.domain import RecsysError, Timestamp
 
 USERS = cast(Table, UserRow.__table__)
 
@@ -49,6 +49,19 @@ def newest_impressions(session: Session, user: int, before: Timestamp, limit: in
         .limit(limit)
     )
     return list(session.scalars(statement))[::-1]
+
+
+def busiest(session: Session) -> str:
+    """The user with the most clicks.
+
+    Raises:
+        RecsysError: when nobody clicked yet.
+    """
+    statement = select(UserRow.user_id).join(ClickRow, ClickRow.user == UserRow.key)
+    user_id = session.scalar(statement.group_by(UserRow.key).order_by(func.count().desc(), UserRow.key).limit(1))
+    if user_id is None:
+        raise RecsysError("Nobody clicked on anything yet: import a log first.")
+    return user_id
 
 
 def erase(session: Session, user_id: str) -> bool:

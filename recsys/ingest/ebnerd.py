@@ -158,7 +158,7 @@ def _start(week: Path, timezone: str) -> Timestamp:
 
 
 def _event_id(user: str, article: str, at: Timestamp) -> str:
-    """The same for a click of an impression and for its copy in a later history."""
+    """One id for equal readers, articles and times; of copies that bear other times, see database.backfill."""
     return f"{user}:{article}:{int(at)}"
 
 

@@ -51,7 +51,8 @@ def retrain(
     (encode or (lambda: encode_new(sessions, load_encoders(settings))))()
     with sessions() as session:
         live = models.live_version(session)
-        split = newest_slice(events.time_span(session))
+        seen = None if live is None else models.get_version(session, live).until
+        split = newest_slice(events.shown_span(session), seen)
     candidate = train(sessions, settings, until=split, seed=seed, report=report).version
     judged = _judge(sessions, settings, candidate, split)
     previous = None if live is None else _judge(sessions, settings, live, split)
@@ -60,14 +61,20 @@ def retrain(
     return Retrained(candidate, promoted, why, judged.summary, None if previous is None else previous.summary)
 
 
-def newest_slice(span: tuple[Timestamp, Timestamp] | None) -> Timestamp:
-    """Where the newest slice of the log begins: a day before its end, or two thirds into a short log."""
+def newest_slice(span: tuple[Timestamp, Timestamp] | None, seen: Timestamp | None = None) -> Timestamp:
+    """Where the newest slice of the log begins: a day before its end, or two thirds into a short log.
+
+    It never reaches back into what the live version was trained on (``seen``), which would flatter that version.
+
+    Raises:
+        RecsysError: when that leaves nothing.
+    """
     if span is None or span[1] <= span[0]:
-        raise RecsysError(
-            "The log is too short to hold out its newest part: collect more events, or use `recsys train`."
-        )
+        raise RecsysError("The log is too short to hold out its newest part: collect more impressions first.")
     first, last = span
-    return max(last - SLICE, first + (last - first) * 2 / 3)
+    if seen is not None and seen > last:
+        raise RecsysError("The live version was trained on the whole log: collect new impressions before retraining.")
+    return max(last - SLICE, first + (last - first) * 2 / 3, seen or first)
 
 
 def decide(candidate: Judged, live: Judged | None, margin: float) -> tuple[bool, str]:

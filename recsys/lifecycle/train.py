@@ -11,6 +11,7 @@ import torch
 from recsys.columns import Ints
 from recsys.database import articles, events, models
 from recsys.database.session import Sessions, writing
+from recsys.database.tables import ModelVersionRow
 from recsys.domain import RecsysError, Timestamp
 from recsys.encoders import expected_ids
 from recsys.evaluation.evaluate import Judged, Progress, Window, evaluate_shown
@@ -81,6 +82,30 @@ def evaluate(
     with writing(sessions) as session:
         models.set_metrics(session, version, {"live" if live else "shown": judged.summary})
     return judged
+
+
+def promote(sessions: Sessions, settings: Settings, version: str) -> None:
+    """Make a version live, after checking that its snapshot is whole and fits the settings."""
+    with sessions() as session:
+        models.get_version(session, version)
+        check_encoders(
+            read_snapshot(settings.snapshots / version, lambda ids: articles.keys_of(session, ids)), settings
+        )
+    with writing(sessions) as session:
+        models.promote(session, version, time.time(), "promoted by hand")
+
+
+def describe(row: ModelVersionRow) -> dict[str, Any]:
+    """A version for people and for JSON."""
+    return {
+        "version": row.version,
+        "created_at": rfc3339(row.created_at),
+        "since": None if row.since is None else rfc3339(row.since),
+        "until": None if row.until is None else rfc3339(row.until),
+        "status": row.status,
+        "reason": row.reason,
+        "metrics": row.metrics,
+    }
 
 
 def load_model(sessions: Sessions, settings: Settings, version: str, data: Dataset) -> Model:

@@ -19,7 +19,6 @@ class FusionConfig:
     gate: int = 32  # hidden units of the gate
     modality_dropout: float = 0.15
     id_dropout: float = 0.2
-    input_dropout: float = 0.0
 
 
 class GatedFusion(nn.Module):
@@ -61,6 +60,15 @@ class GatedFusion(nn.Module):
             spread = (known - mean).square().mean().sqrt()
             self.get_buffer(f"scale_{number}").copy_(spread if spread > SMALLEST else torch.ones(()))
 
+    @torch.no_grad()
+    def scatter_ids(self, rows: Tensor) -> None:
+        """Give these rows of the id embedding (n,) random directions instead of zeros.
+
+        For articles without any content: nothing but their id tells them apart, and towers whose items and users are
+        all zeros have no gradient to leave from.
+        """
+        self.ids.weight[rows] = torch.randn(len(rows), self.config.dim) / self.config.dim**0.5
+
     def forward(self, vectors: dict[str, Tensor], mask: dict[str, Tensor], id_rows: Tensor) -> tuple[Tensor, Tensor]:
         """Fused embeddings and the weight of each modality.
 
@@ -95,7 +103,5 @@ class GatedFusion(nn.Module):
         """(n, dim), zeros where the modality is missing, whatever stands in its vector."""
         clean = torch.where(present[:, None], vectors, self.get_buffer(f"mean_{number}"))
         standard = (clean - self.get_buffer(f"mean_{number}")) / self.get_buffer(f"scale_{number}")
-        projected: Tensor = self.project[number](
-            nn.functional.dropout(standard, self.config.input_dropout, self.training)
-        )
+        projected: Tensor = self.project[number](standard)
         return projected * present[:, None]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from recsys.model.fusion import FusionConfig, GatedFusion
 from recsys.model.user_tower import Recency, UserTower, UserTowerConfig, interpolated
 
-PROFILE_FADE = 0.1
+PROFILE_FADE = 0.1  # logits by which a click counts less than the next newer one, at the start
 CLICK_KNOTS = 6  # log4 of 1 + clicks: 0, 3, 15, 63, 255, 1023
 
 
@@ -23,10 +23,9 @@ class TowerConfig:
     history: int = 50
     modality_dropout: float = 0.15
     id_dropout: float = 0.2
-    input_dropout: float = 0.0
     temperature: float = 0.15  # of the learned score, at the start
     content: float = 3.0  # weight of the content score, at the start
-    content_new: float = 4.0  # times as much for an article without clicks
+    distrust: float = 4.0  # of the learned score of an article without clicks, see ClickBlend
 
 
 class ClickBlend(nn.Module):
@@ -34,24 +33,36 @@ class ClickBlend(nn.Module):
 
     Curves over log clicks. Training also shows articles as if no click of theirs were known, so that the values at 0
     are learnt against articles that are known well. But what reads content has met those articles in other steps, and
-    trusts the learned score more than an article that it never met deserves: outside training, the content score
-    counts ``content_new`` times as much at 0.
+    its learned score is worth less for an article that it never met: outside training it is divided by ``distrust``
+    at 0 clicks, and ``correction`` keeps the chance of such articles as a whole where training put it.
     """
 
-    def __init__(self, content: float, content_new: float) -> None:
+    correction: Tensor  # ()
+
+    def __init__(self, content: float, distrust: float) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.zeros(CLICK_KNOTS))  # logarithms, as is the next
+        self.scale = nn.Parameter(torch.zeros(CLICK_KNOTS))  # logarithms, as are the next
         self.content = nn.Parameter(torch.full((CLICK_KNOTS,), content).log())
         self.offset = nn.Parameter(torch.zeros(CLICK_KNOTS))
-        self.trust = math.log(content_new)
+        self.distrust = distrust
+        self.register_buffer("correction", torch.zeros(()))
 
     def forward(self, clicks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Learned scale, content weight and offset (n,) each of articles with so many clicks (n,)."""
         knot = torch.log2(clicks.float() + 1) / 2
-        scale, content = interpolated(self.scale, knot), interpolated(self.content, knot)
-        if not self.training:
-            content = content + self.trust * (clicks == 0)
-        return scale.exp(), content.exp(), interpolated(self.offset, knot)
+        scale, content, offset = (interpolated(curve, knot) for curve in (self.scale, self.content, self.offset))
+        if self.training:
+            return scale.exp(), content.exp(), offset
+        new = (clicks == 0).float()
+        return (scale - new * math.log(self.distrust)).exp(), content.exp(), offset + new * self.correction
+
+    @torch.no_grad()
+    def correct(self, learned: Tensor, content: Tensor) -> None:
+        """Set ``correction`` from scores (users, articles) of known articles seen as if they were new."""
+        scale, weight = self.scale[0].exp(), self.content[0].exp()
+        believed = torch.logsumexp(scale * learned + weight * content, dim=1)
+        distrusted = torch.logsumexp(scale / self.distrust * learned + weight * content, dim=1)
+        self.correction.copy_((believed - distrusted).mean())
 
 
 class TwoTowers(nn.Module):
@@ -61,13 +72,11 @@ class TwoTowers(nn.Module):
         super().__init__()
         self.config = config
         self.fusion = GatedFusion(
-            FusionConfig(
-                dims, ids, config.dim, config.gate, config.modality_dropout, config.id_dropout, config.input_dropout
-            )
+            FusionConfig(dims, ids, config.dim, config.gate, config.modality_dropout, config.id_dropout)
         )
         self.user = UserTower(UserTowerConfig(config.dim, config.hidden, config.history))
         self.profile = Recency(config.history, PROFILE_FADE)
-        self.blend = ClickBlend(config.content, config.content_new)
+        self.blend = ClickBlend(config.content, config.distrust)
         self.log_temperature = nn.Parameter(torch.tensor(config.temperature).log())
 
 

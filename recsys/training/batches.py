@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recsys.columns import NONE, ClickColumns, EventLog, Ints
+from recsys.columns import NONE, Bools, ClickColumns, EventLog, Ints
 from recsys.domain import Modality, RecsysError, Timestamp
 from recsys.pipeline.content import Content, ContentSpace
 from recsys.pipeline.histories import Histories
@@ -28,6 +28,13 @@ class Task:
     end: Ints  # (n,) behind its last
     target: Ints  # (n,) place of the clicked article
     negatives: Ints | None  # (n, k) places of articles shown beside it, or NONE
+
+    @property
+    def has_content(self) -> Bools:
+        """(m,) which articles have any modality."""
+        return (
+            np.any([m.numpy() for m in self.mask.values()], axis=0) if self.mask else np.zeros(len(self.keys), np.bool_)
+        )
 
     @property
     def examples(self) -> Ints:

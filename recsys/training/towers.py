@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recsys.columns import ClickColumns, Ints
+from recsys.columns import NONE, ClickColumns, Ints
 from recsys.domain import Timestamp
 from recsys.model.two_towers import TowerConfig, TwoTowers, unit
 from recsys.model.user_tower import weighted_rows
@@ -19,6 +19,7 @@ __all__ = ["FitConfig", "TowerConfig", "fit_towers", "shown_not_clicked"]
 
 WARM_UP = 0.1  # share of the steps in which the learning rate rises
 LONGEST_GRADIENT = 1.0
+SAMPLE = 1024  # users, and at least as many articles, on which the blend is corrected
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,10 @@ def fit_towers(
         task = make_task(space, content, clicks, until, negatives)
         towers = TwoTowers(space.dims, len(task.keys), config.towers)
         towers.fusion.standardise(task.vectors, task.mask)
+        towers.fusion.scatter_ids(torch.from_numpy(np.flatnonzero(~task.has_content)))
         _train(towers.to(device), task, config, np.random.default_rng(seed))
-    return Towers(towers.cpu().eval(), space, task.keys, task.clicks.numpy())
+        _correct(towers.cpu().eval(), task, config, np.random.default_rng(seed))
+    return Towers(towers, space, task.keys, task.clicks.numpy())
 
 
 def _train(towers: TwoTowers, task: Task, config: FitConfig, generator: np.random.Generator) -> None:
@@ -117,6 +120,22 @@ def _loss(towers: TwoTowers, task: Task, batch: Batch, log_q: float) -> Tensor:
         scores = torch.einsum("bd,bkd->bk", users, items[batch.negatives])
         shown = scores.masked_fill(batch.negatives < 0, -torch.inf)
     return sampled_softmax(users @ items[batch.columns].T, batch.target, corrections, batch.excluded, shown)
+
+
+@torch.inference_mode()
+def _correct(towers: TwoTowers, task: Task, config: FitConfig, generator: np.random.Generator) -> None:
+    """Settle how articles without clicks stand against the known ones, from a sample of users and known articles."""
+    if not len(task.examples):
+        return
+    rows = generator.choice(task.examples, min(SAMPLE, len(task.examples)), replace=False)
+    batch = draw(task, rows, config.towers.history, SAMPLE, generator)
+    vectors = {name: v[batch.items] for name, v in task.vectors.items()}
+    mask = {name: m[batch.items] for name, m in task.mask.items()}
+    learned, content = unit(towers.fusion(vectors, mask, batch.items)[0]), task.content[batch.items]
+    as_new = unit(towers.fusion(vectors, mask, torch.full_like(batch.items, NONE))[0])
+    users = _users(towers, learned, content, batch)
+    taste, profile = users[:, : learned.shape[1]], users[:, learned.shape[1] : -1]
+    towers.blend.correct(taste @ as_new[batch.columns].T, profile @ content[batch.columns].T)
 
 
 def _users(towers: TwoTowers, learned: Tensor, content: Tensor, batch: Batch) -> Tensor:

@@ -42,7 +42,7 @@ def _nonsense_lists(
     i: ImpressionColumns, later: Bools, t: float, articles: int, users: int, draw: np.random.Generator
 ) -> ImpressionColumns:
     n, rows = len(i), np.repeat(later, np.diff(i.offsets))
-    changed = replace(
+    return replace(
         i,
         user=np.where(later, draw.integers(1, users, n), i.user),
         known_at=np.where(later, t + _delays(n, draw), i.known_at),
@@ -50,7 +50,6 @@ def _nonsense_lists(
         page=np.where(later, draw.integers(0, 3, n), i.page).astype(np.int8),
         device=np.where(later, draw.integers(0, 5, n), i.device).astype(np.int8),
     )
-    return changed
 
 
 def _nonsense_clicks(

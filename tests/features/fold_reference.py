@@ -1,4 +1,4 @@
-"""The features once more, slowly: each from its definition and the events known strictly before, nothing incremental."""
+"""The features once more, slowly: each from its definition and from the events known strictly before."""
 
 import math
 from collections import Counter
@@ -193,8 +193,6 @@ def _together(known: Reference, articles: Iterable[int], candidate: int) -> floa
         common = sum(marked[reader] for reader in theirs)
         total += common / math.sqrt((len(known.readers(article)) + 4) * (len(theirs) + 4))
     return math.log1p(10 * total)
-
-
 
 
 def _taste(world: World, clicked: Iterable[Clicked]) -> np.ndarray:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import hypothesis
@@ -216,7 +217,7 @@ def between(log: EventLog, since: float = -np.inf, until: float = np.inf) -> Eve
 def pieces(log: EventLog, cuts: Iterable[float]) -> list[EventLog]:
     """The log cut at these instants, each of which begins a piece."""
     edges = [-np.inf, *sorted(cuts), np.inf]
-    return [between(log, since, until) for since, until in zip(edges[:-1], edges[1:], strict=True)]
+    return [between(log, since, until) for since, until in pairwise(edges)]
 
 
 def begun(world: World, **options: float) -> Replay:

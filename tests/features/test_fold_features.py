@@ -6,7 +6,8 @@ from fold_reference import GROUPS, Reference
 from fold_worlds import World, begun, busy_world, log_of, thorough, worlds
 from hypothesis import given
 
-from recsys.features.features import FEATURES, VARYING, WIDTH, title_signatures
+from recsys.columns import Catalogue
+from recsys.features.features import FEATURES, VARYING, WIDTH, attributes_of, title_signatures
 from recsys.features.replay import HISTORY, Examples
 from recsys.features.state import TASTE
 
@@ -82,6 +83,19 @@ def test_title_signatures_keep_cosines_and_zero_rows() -> None:
     error = signatures[known] @ signatures[known].T - unit @ unit.T
     assert np.sqrt((error**2).mean()) < 1 / np.sqrt(TASTE)
     np.testing.assert_allclose(np.linalg.norm(signatures[known], axis=1), 1.0, rtol=1e-5)
+
+
+def test_a_catalogue_gives_the_attributes_that_features_read() -> None:
+    unknown, signatures = np.full(3, np.nan), np.zeros((3, TASTE), np.float32)
+    section = np.array([-1, 1, 0])
+    catalogue = Catalogue(np.array([None, "a", "b"]), unknown, unknown, section, ("x", "y"), unknown + 1, unknown + 2)
+    attributes = attributes_of(catalogue, signatures)
+    assert attributes.sections == 2
+    assert attributes.section is section
+    assert attributes.premium is catalogue.premium
+    assert attributes.length is catalogue.length
+    assert attributes.published_at is catalogue.published_at
+    assert attributes.signatures is signatures
 
 
 def check_list(world: World, examples: Examples, i: int, groups: list[str]) -> None:

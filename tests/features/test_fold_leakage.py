@@ -34,7 +34,9 @@ def test_corrupting_the_future_changes_nothing_before(world: World, place: int, 
     log = log_of(world)
     t = float(stamps_of(log)[place % len(stamps_of(log))])
     keep = log.impressions.position[log.impressions.known_at == t]
-    keep = keep[seed % len(keep) :][:1] if alone and len(keep) else keep  # alone: the other lists of t are corrupted too
+    keep = (
+        keep[seed % len(keep) :][:1] if alone and len(keep) else keep
+    )  # alone: the other lists of t are corrupted too
     assert unchanged(world, log, corrupted(log, t, keep, begun(world), seed), t, keep)
 
 

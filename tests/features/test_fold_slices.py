@@ -1,4 +1,4 @@
-"""However a log is cut into stretches, and wherever a replay is interrupted, its state and its features have the same bits."""
+"""However a log is cut, and wherever a replay is interrupted: state and features have the same bits."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -2,7 +2,20 @@
 
 import numpy as np
 import pytest
-from fold_worlds import START, Bits, Clicked, Shown, World, begun, busy_world, by_list, log_of, stamps_of, thorough, worlds
+from fold_worlds import (
+    START,
+    Bits,
+    Clicked,
+    Shown,
+    World,
+    begun,
+    busy_world,
+    by_list,
+    log_of,
+    stamps_of,
+    thorough,
+    worlds,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

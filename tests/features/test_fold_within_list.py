@@ -1,5 +1,7 @@
 """Normalisation within a list, against scipy and numpy."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from fold_worlds import thorough
@@ -30,7 +32,7 @@ def test_place_score_and_distance_within_each_list(
     found = within_list(features, offsets, columns)
     assert found.shape == (offsets[-1], RELATIVE * columns)
     assert found.dtype == np.float32
-    for first, last in zip(offsets[:-1], offsets[1:], strict=True):
+    for first, last in pairwise(offsets):
         for c in range(columns):
             if last > first:
                 check(features[first:last, c].astype(np.float64), found[first:last, RELATIVE * c : RELATIVE * (c + 1)])

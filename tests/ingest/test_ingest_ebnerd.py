@@ -10,11 +10,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from made_logs import DAY, WEEK, behavior, dump, stamp, write_ebnerd, write_parquet, write_records, write_week
+from sqlalchemy import select
 
 from recsys.database import articles, events
+from recsys.database.tables import UserRow
 from recsys.domain import Article, Click, Context, Impression, RecsysError
 from recsys.ingest.ebnerd import read
 from recsys.ingest.importer import import_path
+from recsys.ingest.validate import Refusal
 
 NEXT_WEEK = WEEK + 7 * DAY
 
@@ -54,6 +57,25 @@ def test_a_click_of_a_history_is_known_from_the_hour_in_which_the_week_begins(tm
     first = one_row(tmp_path)[0]
     expected = Click(f"3:9:{int(WEEK) - 60}", "3", "9", WEEK - 60, None, WEEK, 9.0, backfilled=True)
     assert first == expected
+
+
+def test_a_gap_among_the_clicked_is_refused_and_the_rest_taken(tmp_path):
+    write_week(tmp_path, [behavior(1, 1, WEEK, [5, 6], [None, 6])], {1: [(WEEK - 1, 7)]})
+    assert list(read(tmp_path))[2:] == [
+        Refusal("behaviors.parquet", 1, "article_ids_clicked has gaps"),
+        Click(f"1:6:{int(WEEK)}", "1", "6", WEEK, "1", known_at=WEEK + 20),
+    ]
+
+
+def test_the_length_given_goes_before_the_body_counted(tmp_path):
+    write_ebnerd(tmp_path)
+    rows = [
+        {"article_id": 1, "body": "abc", "article_length": 900},
+        {"article_id": 2, "body": "abc"},
+        {"article_id": 3},
+    ]
+    write_parquet(tmp_path / "articles.parquet", rows)
+    assert [record.length for record in read(tmp_path) if isinstance(record, Article)] == [900, 3, None]
 
 
 def test_a_history_that_reaches_into_its_week_is_refused(tmp_path, sessions):
@@ -164,6 +186,15 @@ class TestTwoWeeks:
             import_path(sessions, "ebnerd", tmp_path / folder)
         assert dump(sessions) == dump(other_sessions)
 
+    def test_the_order_of_importing_does_not_matter_to_what_the_fold_reads(self, tmp_path, sessions, other_sessions):
+        two_weeks(tmp_path)
+        for opened, folders in ((sessions, ("train", "validation")), (other_sessions, ("validation", "train"))):
+            for folder in folders:
+                import_path(opened, "ebnerd", tmp_path / folder)
+        assert in_order(known_before_next_week(sessions), sessions) == in_order(
+            known_before_next_week(other_sessions), other_sessions
+        )
+
     @pytest.mark.parametrize("order", [("train", "validation"), ("validation", "train")])
     def test_a_click_is_there_once_whatever_time_its_copy_bears(self, tmp_path, sessions, order):
         clicks, views = two_weeks(tmp_path)
@@ -224,3 +255,16 @@ def later_to_earlier(later: dict[int, list[tuple[float, int]]]) -> dict[int, lis
 def known_before_next_week(sessions: Any) -> Any:
     with sessions() as session:
         return events.read_log(session, until=NEXT_WEEK)
+
+
+def in_order(log: Any, sessions: Any) -> list[tuple[Any, ...]]:
+    """Users, articles and times of the log's rows in the order read, without the keys of one database."""
+    with sessions() as session:
+        names = articles.load_catalogue(session).article_ids
+        users = dict(session.execute(select(UserRow.key, UserRow.user_id)).all())
+    clicks, shown = log.clicks, log.impressions
+    clicked = zip(clicks.user.tolist(), clicks.article, clicks.at, clicks.known_at, clicks.list_length, strict=True)
+    lists = zip(shown.user.tolist(), np.split(shown.items, shown.offsets[1:-1]), shown.known_at, strict=True)
+    return [(users[user], names[article], *rest) for user, article, *rest in clicked] + [
+        (users[user], *names[items], known_at) for user, items, known_at in lists
+    ]

@@ -126,3 +126,11 @@ def test_constant_vectors_are_standardised_without_dividing_by_zero() -> None:
     model = fusion()
     model.standardise(vectors, mask)
     assert model(vectors, mask, id_rows)[0].isfinite().all()
+
+
+def test_scattered_ids_differ_and_the_others_stay_zero() -> None:
+    model = GatedFusion(FusionConfig(DIMS, ids=5))
+    model.scatter_ids(torch.tensor([1, 3]))
+    lengths = model.ids.weight.norm(dim=1)
+    assert (lengths[[0, 2, 4, 5]] == 0).all()
+    assert (lengths[[1, 3]] > 0.5).all()

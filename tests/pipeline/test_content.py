@@ -25,12 +25,18 @@ def test_cosines_are_kept() -> None:
     there = made.mask["title"][KEYS]
     centred = made.vectors["title"][KEYS] - made.vectors["title"][made.mask["title"]].mean(axis=0)
     centred /= np.linalg.norm(centred, axis=1, keepdims=True)
-    np.testing.assert_allclose((reduced @ reduced.T)[there][:, there], (centred @ centred.T)[there][:, there], atol=1e-3)
+    np.testing.assert_allclose(
+        (reduced @ reduced.T)[there][:, there], (centred @ centred.T)[there][:, there], atol=1e-3
+    )
 
 
 def test_dimensions_are_bounded_by_the_limits_and_by_the_catalogue() -> None:
     generator = np.random.default_rng(0)
-    for rows, dims in ((500, {"image": 32, "title": 96}), (20, {"image": 19, "title": 19}), (1, {"image": 1, "title": 1})):
+    for rows, dims in (
+        (500, {"image": 32, "title": 96}),
+        (20, {"image": 19, "title": 19}),
+        (1, {"image": 1, "title": 1}),
+    ):
         vectors = {"title": generator.standard_normal((rows, 384)), "image": generator.standard_normal((rows, 1280))}
         made = Content(
             {name: v.astype(np.float32) for name, v in vectors.items()}, {name: np.ones(rows, bool) for name in vectors}

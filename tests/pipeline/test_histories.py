@@ -31,7 +31,9 @@ def inputs(histories: Histories) -> dict[int, list[int]]:
 
 
 def test_a_click_sees_only_what_was_known_strictly_earlier() -> None:
-    log = columns((1, 10, 5, 5, 1, 0), (2, 20, 5, 5, 1, 0), (1, 11, 7, 9, 1, 0), (1, 12, 8, 8, 1, 0), (1, 13, 9, 9, 1, 0))
+    log = columns(
+        (1, 10, 5, 5, 1, 0), (2, 20, 5, 5, 1, 0), (1, 11, 7, 9, 1, 0), (1, 12, 8, 8, 1, 0), (1, 13, 9, 9, 1, 0)
+    )
     assert inputs(Histories.of(log)) == {10: [], 12: [10], 11: [10, 12], 13: [10, 12], 20: []}
 
 

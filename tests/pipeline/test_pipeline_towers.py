@@ -100,9 +100,11 @@ def test_the_blend_is_what_one_index_of_both_views_would_give(towers: Towers) ->
     np.testing.assert_allclose(both, one, rtol=1e-4, atol=1e-5)
 
 
-def test_content_counts_most_for_articles_that_nobody_has_clicked_yet(towers: Towers) -> None:
+def test_the_learned_score_of_an_article_without_clicks_counts_less(towers: Towers) -> None:
+    towers.model.blend.correction.fill_(0.7)
     blend = towers.blend(np.array([4, 3, 20]))  # 0, 1 and 300 clicks
-    assert blend.content[0] > blend.content[1] > blend.content[2]
+    np.testing.assert_allclose(blend.scale, [1 / towers.config.distrust, 1, 1], rtol=1e-5)
+    np.testing.assert_allclose(blend.offset, [0.7, 0, 0], atol=1e-6)
 
 
 def test_blending_adds_up() -> None:

@@ -13,7 +13,7 @@ from recsys.training.towers import FitConfig, fit_towers, shown_not_clicked
 
 ARTICLES, GROUPS, USERS, LENGTH = 120, 6, 150, 14
 SPLIT = 11.0  # clicks from then on are kept for the test
-FAST = FitConfig(epochs=20, batch=256, uniform=64)
+FAST = FitConfig(epochs=15, batch=256, uniform=64)
 
 
 def group(keys: Ints) -> Ints:
@@ -88,7 +88,9 @@ def test_labels_shuffled_among_users_teach_nothing() -> None:
 def test_the_same_seed_gives_the_same_towers_and_another_does_not(fitted: Towers) -> None:
     keys = np.arange(ARTICLES)
     again = fit_towers(make_content(), make_clicks(), until=SPLIT, config=FAST).item_vectors(make_content(), keys)[0]
-    other = fit_towers(make_content(), make_clicks(), until=SPLIT, config=FAST, seed=1).item_vectors(make_content(), keys)
+    other = fit_towers(make_content(), make_clicks(), until=SPLIT, config=FAST, seed=1).item_vectors(
+        make_content(), keys
+    )
     np.testing.assert_array_equal(fitted.item_vectors(make_content(), keys)[0], again)
     assert np.abs(again - other[0]).max() > 0.01
 

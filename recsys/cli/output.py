@@ -1,0 +1,94 @@
+"""What commands print: one JSON document or tables on standard output, progress on standard error."""
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from recsys.domain import Neighbour, Recommendation, RecsysError, Timestamp
+
+out = Console()
+err = Console(stderr=True)
+
+Report = Callable[[str, int, int], None]
+
+
+def print_json(document: Any) -> None:
+    """One JSON document; figures that do not exist are null."""
+    sys.stdout.write(json.dumps(_plain(document), ensure_ascii=False, indent=1) + "\n")
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """A bar for each stage of a long work, on standard error; call it with (stage, done, total)."""
+    columns = (TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield report
+
+
+def parse_time(text: str | None) -> Timestamp | None:
+    """An RFC 3339 time or a date; without a zone it is UTC.
+
+    Raises:
+        RecsysError: when it is neither.
+    """
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise RecsysError(f"{text!r} is not a time: write it like 2026-03-22T07:00:00Z.") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def recommendations_table(items: list[Recommendation], title: str) -> Table:
+    """Recommendations for people: what, how likely, and why."""
+    table = Table(title=title, title_justify="left")
+    for name in ("#", "title", "section", "P(click)", "source", "because you read"):
+        table.add_column(name, overflow="fold")
+    for item in items:
+        because = "; ".join(item.explanation.because) if item.explanation else ""
+        table.add_row(
+            str(item.position),
+            item.title or item.article_id,
+            item.section or "",
+            f"{item.score:.3f}",
+            item.source,
+            because,
+        )
+    return table
+
+
+def neighbours_table(items: list[Neighbour], title: str) -> Table:
+    """Nearest articles for people."""
+    table = Table("similarity", "title", title=title, title_justify="left")
+    for item in items:
+        table.add_row(f"{item.similarity:.3f}", item.title or item.article_id)
+    return table
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value.item() if hasattr(value, "item") else value
