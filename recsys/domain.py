@@ -121,3 +121,15 @@ class Neighbour:
 
 class RecsysError(Exception):
     """A failure that is explained to the person in one sentence, without a traceback."""
+
+
+class NotKnownError(RecsysError):
+    """What was named is not there."""
+
+
+class NotPossibleError(RecsysError):
+    """What was asked contradicts the present state."""
+
+
+class NotReadyError(RecsysError):
+    """Not now: no model is live, or the database is busy; the same request may succeed later."""

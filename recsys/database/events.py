@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from recsys.columns import NONE, PAGES, ClickColumns, EventLog, ImpressionColumns, device_code
 from recsys.database import articles, backfill, users
 from recsys.database.bulk import chunks, existing, insert_new
-from recsys.database.tables import ClickRow, ImpressionRow
+from recsys.database.tables import ArticleRow, ClickRow, ImpressionRow, UserRow
 from recsys.domain import Click, Context, Impression, Timestamp
 
 IMPRESSIONS = cast(Table, ImpressionRow.__table__)
@@ -46,6 +46,29 @@ def add_clicks(session: Session, clicks: Sequence[Click]) -> int:
     new = [row for row in keyed if row["event_id"] not in known]
     insert_new(session, CLICKS, new)
     return len(own) + len(new)
+
+
+def set_dwell(session: Session, user_id: str, article_id: str, seconds: float) -> bool | None:
+    """Note how long a user's newest click on an article was read; reports of one reading only ever lengthen it.
+
+    Returns:
+        whether that was news; None when the log knows no such click.
+    """
+    click = session.scalar(
+        select(ClickRow)
+        .join(UserRow, UserRow.key == ClickRow.user)
+        .join(ArticleRow, ArticleRow.key == ClickRow.article)
+        .where(UserRow.user_id == user_id, ArticleRow.article_id == article_id, ClickRow.weight > 0)
+        .order_by(ClickRow.known_at.desc(), ClickRow.at.desc(), ClickRow.position.desc())
+        .limit(1)
+    )
+    if click is None:
+        return None
+    if click.dwell_seconds is not None and click.dwell_seconds >= seconds:
+        return False
+    click.dwell_seconds = seconds
+    session.flush()
+    return True
 
 
 def read_log(

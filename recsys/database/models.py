@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from recsys.database.tables import ModelVersionRow, PromotionRow
-from recsys.domain import RecsysError, Timestamp
+from recsys.domain import NotKnownError, NotPossibleError, Timestamp
 
 
 def add_version(
@@ -32,16 +32,16 @@ def get_version(session: Session, version: str | None = None) -> ModelVersionRow
     """The named version, or the newest.
 
     Raises:
-        RecsysError: when there is none.
+        NotKnownError: when there is none.
     """
     if version is None:
         known = versions(session)
         if not known:
-            raise RecsysError("There is no model yet: run `recsys train`.")
+            raise NotKnownError("There is no model yet: run `recsys train`.")
         return known[-1]
     row = session.get(ModelVersionRow, version)
     if row is None:
-        raise RecsysError(f"There is no model version {version!r}: `recsys models` lists them.")
+        raise NotKnownError(f"There is no model version {version!r}: `recsys models` lists them.")
     return row
 
 
@@ -77,12 +77,12 @@ def rollback(session: Session, at: Timestamp) -> str:
     """Make the version live that was live before the present one, and return it.
 
     Raises:
-        RecsysError: when there is nothing to go back to.
+        NotPossibleError: when there is nothing to go back to.
     """
     last = _last_promotion(session)
     before = None if last is None or last.previous is None else session.get(PromotionRow, last.previous)
     if before is None:
-        raise RecsysError("There is no earlier live model to roll back to.")
+        raise NotPossibleError("There is no earlier live model to roll back to.")
     session.add(PromotionRow(version=before.version, previous=before.previous, at=at))
     return before.version
 

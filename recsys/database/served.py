@@ -1,12 +1,16 @@
 """Lists that were answered, and how they become impressions."""
 
+from collections.abc import Iterable
+from typing import cast
+
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from recsys.database import articles, users
+from recsys.database.bulk import chunks
 from recsys.database.events import context_columns
-from recsys.database.tables import ImpressionRow, ServedRow
-from recsys.domain import Context, Recommendation, Timestamp
+from recsys.database.tables import ArticleRow, ImpressionRow, ServedRow, UserRow
+from recsys.domain import Context, Page, Recommendation, Timestamp
 
 LIST_COLUMNS = ("user", "at", "shown", "page", "context_article", "device", "subscriber", "placement")
 
@@ -35,6 +39,23 @@ def log_served(
             **context_columns(context, keys),
         )
     )
+
+
+def find_served(session: Session, impression_ids: Iterable[str]) -> dict[str, tuple[str, Context]]:
+    """To whom (user id) and in which context lists were served, by impression id, as far as they are known."""
+    found: dict[str, tuple[str, Context]] = {}
+    for chunk in chunks(impression_ids):
+        statement = (
+            select(ServedRow, UserRow.user_id, ArticleRow.article_id)
+            .join(UserRow, UserRow.key == ServedRow.user)
+            .outerjoin(ArticleRow, ArticleRow.key == ServedRow.context_article)
+            .where(ServedRow.impression_id.in_(chunk))
+        )
+        for row, user_id, reading in session.execute(statement):
+            page = cast(Page | None, row.page)
+            context = Context(page, reading, row.device, row.subscriber, row.placement)
+            found[row.impression_id] = user_id, context
+    return found
 
 
 def confirm_served(session: Session, impression_id: str, known_at: Timestamp) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from recsys.domain import RecsysError
+from recsys.domain import NotReadyError, RecsysError
 from recsys.settings import Settings, bundled
 
 Sessions = sessionmaker[Session]
@@ -49,7 +49,11 @@ def open_sessions(settings: Settings) -> Sessions:
 
 @contextmanager
 def writing(sessions: Sessions) -> Iterator[Session]:
-    """One write transaction; on SQLite it takes the write lock at once, so that reading before writing is safe."""
+    """One write transaction; on SQLite it takes the write lock at once, so that reading before writing is safe.
+
+    Raises:
+        NotReadyError: when the database stays busy or is out of reach.
+    """
     with sessions() as session:
         try:
             if session.get_bind().dialect.name == "sqlite":
@@ -57,7 +61,7 @@ def writing(sessions: Sessions) -> Iterator[Session]:
             yield session
             session.commit()
         except OperationalError as error:
-            raise RecsysError(f"The database could not be written ({error.orig}); nothing was changed.") from error
+            raise NotReadyError(f"The database could not be written ({error.orig}); nothing was changed.") from error
 
 
 def upgrade(settings: Settings, revision: str = "head") -> str:

@@ -1,13 +1,14 @@
 """Readers: their keys, what they clicked and were shown, and their erasure."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import cast
 
 from sqlalchemy import Table, delete, func, select
 from sqlalchemy.orm import Session
 
 from recsys.database.bulk import chunks, insert_new
-from recsys.database.tables import ClickRow, ImpressionRow, UserRow
+from recsys.database.tables import ArticleRow, ClickRow, ImpressionRow, ServedRow, UserRow
 from recsys.domain import RecsysError, Timestamp
 
 USERS = cast(Table, UserRow.__table__)
@@ -49,6 +50,40 @@ def newest_impressions(session: Session, user: int, before: Timestamp, limit: in
         .limit(limit)
     )
     return list(session.scalars(statement))[::-1]
+
+
+@dataclass(frozen=True)
+class Past:
+    """One thing that a user did."""
+
+    article_id: str
+    title: str | None
+    at: Timestamp
+    dwell_seconds: float | None
+    weight: float  # 0: dismissed
+
+
+def past_of(session: Session, user: int, limit: int) -> list[Past]:
+    """The newest clicks of a user, newest first."""
+    statement = (
+        select(ArticleRow.article_id, ArticleRow.title, ClickRow.at, ClickRow.dwell_seconds, ClickRow.weight)
+        .join(ArticleRow, ArticleRow.key == ClickRow.article)
+        .where(ClickRow.user == user)
+        .order_by(ClickRow.known_at.desc(), ClickRow.at.desc(), ClickRow.position.desc())
+        .limit(limit)
+    )
+    return [Past(*row) for row in session.execute(statement)]
+
+
+def counts_of(session: Session, user: int) -> dict[str, int]:
+    """How many clicks, dismissals, impressions and served lists are known of a user."""
+    clicks = select(func.count()).select_from(ClickRow).where(ClickRow.user == user)
+    return {
+        "clicks": session.scalar(clicks.where(ClickRow.weight > 0)) or 0,
+        "dismissed": session.scalar(clicks.where(ClickRow.weight == 0)) or 0,
+        "impressions": session.scalar(select(func.count()).where(ImpressionRow.user == user)) or 0,
+        "served": session.scalar(select(func.count()).where(ServedRow.user == user)) or 0,
+    }
 
 
 def busiest(session: Session) -> str:

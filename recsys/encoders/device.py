@@ -1,12 +1,12 @@
 """Where encoders run and in which numbers: bfloat16 where the hardware computes it, else float32."""
 
-from functools import cache
 from pathlib import Path
 
 import torch
 
 from recsys.domain import RecsysError
 
+CPUINFO = Path("/proc/cpuinfo")
 DTYPE_NAMES = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "fp32"}
 
 
@@ -24,12 +24,10 @@ def choose_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
 
 
-@cache
 def cpu_has_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 itself; elsewhere torch emulates it, slower than float32.
 
     Read from the kernel's list of CPU flags, since torch tells it by a private function only; a system without
     that list (macOS, Windows) counts as one without bfloat16.
     """
-    cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.exists() and "avx512_bf16" in cpuinfo.read_text().split()
+    return CPUINFO.exists() and "avx512_bf16" in CPUINFO.read_text().split()

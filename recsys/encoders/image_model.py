@@ -37,7 +37,7 @@ class Preprocessing:
     resize_and_crop: Callable[[Image.Image], Any]
 
     def pixels(self, picture: Image.Image) -> Tensor:
-        """An RGB picture -> uint8 (3, height, width), without arithmetic: torch would start threads of its own in each."""
+        """An RGB picture -> uint8 (3, height, width), without arithmetic: that would start torch's threads too."""
         return torch.as_tensor(self.resize_and_crop(picture))
 
     def inputs(self, pixels: list[Tensor]) -> Tensor:

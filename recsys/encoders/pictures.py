@@ -2,6 +2,9 @@
 
 import stat
 import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -62,7 +65,7 @@ def read_bytes(path: Path) -> bytes:
         raise BrokenPictureError(str(error)) from error
 
 
-def decode(data: bytes, side: int) -> Image.Image:
+def decode(data: bytes, side: int = 256) -> Image.Image:
     """The picture (of an animation the first frame) in RGB, upright, on white where it is transparent.
 
     A large JPEG is decoded at a fraction of its size, but with at least twice ``side`` pixels on its short side, so
@@ -77,6 +80,14 @@ def decode(data: bytes, side: int) -> Image.Image:
             return to_rgb(_middle(_upright(image)))
     except _DAMAGE as error:
         raise BrokenPictureError(f"{type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Without Pillow's warnings on doubtful files, of which a catalogue has thousands: what is broken is counted."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\b")
+        yield
 
 
 def _formats() -> list[str]:

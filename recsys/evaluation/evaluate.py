@@ -120,16 +120,8 @@ def _scores(model: Model, heads: Heads, examples: Examples, progress: Progress |
 
 def _inputs(model: Model, examples: Examples, progress: Progress | None) -> Floats32:
     modalities = model.views.towers.content_space.modalities
-    scalars = np.zeros((len(examples.keys), len(affinity.names(modalities))), np.float32)
-    for i in range(len(examples)):
-        rows = slice(examples.offsets[i], examples.offsets[i + 1])
-        known = examples.history[i] != NONE
-        history, ages = examples.history[i][known], examples.at[i] - examples.history_at[i][known]
-        context = int(examples.context_article[i])
-        scalars[rows] = affinity.affinities(model.views, modalities, examples.keys[rows], history, ages, context)
-        if progress and i % 500 == 0:
-            progress(i, len(examples))
-    return assemble(examples.features, scalars)
+    lists = range(len(examples))
+    return assemble(examples.features, affinity.example_affinities(model.views, modalities, examples, lists, progress))
 
 
 def choice_probabilities(logits: Floats32, outside: Floats32, offsets: Ints) -> Floats32:

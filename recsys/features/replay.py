@@ -17,6 +17,7 @@ from recsys.features.history import UserRings, UserView, empty_rings, ring_click
 from recsys.features.state import ArticleState, cell_of, empty_state, fold_click, fold_impression, grown
 
 HISTORY = 50  # newest clicks that the user tower reads
+DRAW = 1 << 20  # the attempt that decides whether a list gets samples at all; beyond all others
 RECENT_ROWS = 8192  # newest shown rows from which negatives are drawn in proportion to exposure
 
 
@@ -76,7 +77,14 @@ class Replay:
     """The fold in motion: state of articles and users, moved forward by stretches of the log."""
 
     def __init__(
-        self, attributes: Attributes, users: int, *, live_hours: float = 48.0, sampled: int = 0, seed: int = 0
+        self,
+        attributes: Attributes,
+        users: int,
+        *,
+        live_hours: float = 48.0,
+        sampled: int = 0,
+        sample_every: int = 1,
+        seed: int = 0,
     ):
         """Start before anything happened.
 
@@ -85,6 +93,7 @@ class Replay:
             users: more than the largest user key.
             live_hours: an article is live this long after it was last shown.
             sampled: live articles to add to each list, every other one in proportion to its newest exposures.
+            sample_every: only one in so many lists, drawn at random, gets them.
             seed: of the samples.
         """
         articles = len(attributes.section)
@@ -92,7 +101,8 @@ class Replay:
         self.state: ArticleState = empty_state(articles)
         self.rings: UserRings = empty_rings(users)
         self.scratch: Scratch = scratch_for(articles, users)
-        self.live_seconds, self.sampled, self.seed = live_hours * 3600.0, sampled, seed
+        self.live_seconds, self.seed = live_hours * 3600.0, seed
+        self.sampled, self.sample_every = sampled, sample_every
         self._pool = _empty_pool(articles)
 
     def run(self, log: EventLog, *, score_from: Timestamp = -np.inf, score_until: Timestamp = np.inf) -> Examples:
@@ -107,7 +117,8 @@ class Replay:
         events = _in_order(log)
         times = log.impressions.known_at
         scored = np.flatnonzero((times >= score_from) & (times < score_until))
-        lengths = np.diff(log.impressions.offsets)[scored] + self.sampled
+        drawn = _drawn(self.seed, log.impressions.position[scored], self.sample_every)
+        lengths = np.diff(log.impressions.offsets)[scored] + self.sampled * drawn
         examples = _allocate(log, scored, lengths)
         slot = np.full(len(log.impressions), NONE, np.int64)
         slot[scored] = np.arange(len(scored))
@@ -359,6 +370,15 @@ def _drop(pool: _Pool, article: int) -> None:
         pool.where[moved] = place
         pool.where[article] = NONE
         pool.size[0] -= 1
+
+
+@njit(cache=True)
+def _drawn(seed: int, positions: Ints, every: int) -> Bools:
+    """Which lists get samples: one in ``every``, whatever stretch of the log they come in."""
+    drawn = np.empty(len(positions), np.bool_)
+    for i in range(len(positions)):
+        drawn[i] = _random(seed, positions[i], DRAW) % every == 0
+    return drawn
 
 
 @njit(cache=True)

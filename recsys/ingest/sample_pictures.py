@@ -5,16 +5,17 @@ from math import cos, radians, sin
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from recsys.ingest.sample_scenes import SCENES
+from recsys.columns import Floats
+from recsys.ingest import sample_scenes_daily, sample_scenes_mind, sample_scenes_public
 from recsys.ingest.sample_shapes import Drawing, Point, Shape
 
+SCENES = {**sample_scenes_public.SCENES, **sample_scenes_mind.SCENES, **sample_scenes_daily.SCENES}
 STYLES = ("sunlit", "night", "ink", "pastel")
 SIZE = (160, 112)  # pixels
 _SCALE = 32  # pixels per unit of a scene, at twice the final size: drawing large and shrinking smooths the edges
 _LARGE = (320, 224)
 
 Colour = tuple[int, int, int]
-Pixels = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 _TINTS: dict[str, Colour] = {
     "red": (204, 52, 48), "orange": (233, 130, 42), "yellow": (240, 205, 70), "green": (74, 150, 70),
     "teal": (40, 150, 150), "blue": (52, 104, 190), "violet": (124, 78, 170), "pink": (228, 110, 150),
@@ -57,20 +58,21 @@ def _fill(image: Image.Image, shape: Shape, colour: Colour | int) -> None:
         pen.polygon(shape.points, fill=colour)
 
 
-def _gradient(top: Colour, bottom: Colour) -> Pixels:
+def _gradient(top: Colour, bottom: Colour) -> Floats:
     """(224, 320, 3), from one colour at the top to another at the bottom."""
     share = np.linspace(0, 1, _LARGE[1])[:, None, None]
     rows = np.array(top) * (1 - share) + np.array(bottom) * share
     return np.repeat(rows, _LARGE[0], axis=1)
 
 
-def _glare(x: float, y: float, radius: float) -> Pixels:
+def _glare(x: float, y: float, radius: float) -> Floats:
     """(224, 320, 1): 1 at a point of the canvas, falling off with the distance from it in pixels."""
     rows, columns = np.mgrid[0 : _LARGE[1], 0 : _LARGE[0]]
-    return np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * radius**2))[..., None]
+    distance: Floats = (columns - x) ** 2 + (rows - y) ** 2
+    return np.exp(-distance / (2 * radius**2))[..., None]
 
 
-def _image(pixels: Pixels) -> Image.Image:
+def _image(pixels: Floats) -> Image.Image:
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8), "RGB")
 
 
@@ -83,10 +85,10 @@ def _sunlit(shapes: Drawing, rng: np.random.Generator) -> Image.Image:
     shadow = np.asarray(mask.filter(ImageFilter.GaussianBlur(7)), dtype=np.float64)[..., None] / 255
     canvas = _image(sky * (1 - 0.35 * np.roll(shadow, (8, 8), (0, 1))))
     for shape in shapes:
-        _fill(canvas, shape, _mix(_TINTS[shape.tint], (255, 196, 120), 0.32))
-    soft = np.asarray(canvas.filter(ImageFilter.GaussianBlur(1.6)), dtype=np.float64)
+        _fill(canvas, shape, _mix(_TINTS[shape.tint], (255, 190, 110), 0.22))
+    soft = np.asarray(canvas.filter(ImageFilter.GaussianBlur(1.3)), dtype=np.float64)
     sun = _glare(rng.uniform(30, 290), rng.uniform(0, 50), 95)
-    lit = soft * (0.82 + 0.3 * _glare(160, 100, 150)) + sun * np.array([120, 88, 40])
+    lit = soft * (0.76 + 0.22 * _glare(160, 110, 140)) + sun * np.array([84, 58, 20])
     return _image(lit + rng.normal(0, 7, (*_LARGE[::-1], 1)))
 
 
@@ -98,7 +100,7 @@ def _night(shapes: Drawing, rng: np.random.Generator) -> Image.Image:
         spots.ellipse((x, y, x + 2, y + 2), fill=(190, 200, 240))
     for shape in shapes:
         bright = shape.tint == "glow"
-        _fill(canvas, shape, (255, 214, 110) if bright else _mix(_TINTS[shape.tint], (8, 12, 44), 0.72))
+        _fill(canvas, shape, (255, 214, 110) if bright else _mix(_TINTS[shape.tint], (8, 12, 44), 0.55))
         _fill(lamps, shape, (255, 170, 60) if bright else (0, 0, 0))
     for x, y in rng.uniform((20, 20), (300, 200), (5, 2)):  # street lamps out of focus
         ImageDraw.Draw(lamps).ellipse((x - 7, y - 7, x + 7, y + 7), fill=(235, 150, 70))
@@ -135,7 +137,13 @@ def _ink_shape(
     else:
         _fill(canvas, shape, 255)
     wobble = [(x + dx, y + dy) for (x, y), (dx, dy) in zip(shape.points, rng.normal(0, 0.8, (99, 2)), strict=False)]
-    ImageDraw.Draw(canvas).line([*wobble, wobble[0]], fill=0, width=4, joint="curve")
+    ImageDraw.Draw(canvas).line([*wobble, wobble[0]], fill=0, width=_pen_width(shape), joint="curve")
+
+
+def _pen_width(shape: Shape) -> int:
+    """A finer pen for small things, which a broad one would blot out."""
+    across = max(x for x, _ in shape.points) - min(x for x, _ in shape.points)
+    return 2 if across < _SCALE else 4
 
 
 def _pastel(shapes: Drawing, rng: np.random.Generator) -> Image.Image:

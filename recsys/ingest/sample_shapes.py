@@ -6,6 +6,7 @@ from math import cos, pi, sin
 
 import numpy as np
 
+TINTS = ("red", "orange", "yellow", "green", "teal", "blue", "violet", "pink")
 Point = tuple[float, float]
 
 
@@ -19,6 +20,11 @@ class Shape:
 
 
 Drawing = list[Shape]
+
+
+def some_tints(rng: np.random.Generator, count: int) -> list[str]:
+    """``count`` different colours at random."""
+    return [TINTS[i] for i in rng.permutation(len(TINTS))[:count]]
 
 
 def poly(tint: str, *points: Point) -> Shape:
@@ -83,9 +89,11 @@ def cloud(tint: str, x: float, y: float, size: float) -> Drawing:
 def person(tint: str, x: float, y: float, height: float) -> Drawing:
     """Head and shoulders of someone whose feet stand on ``y``."""
     head = 0.16 * height
-    body = poly(tint, (x - 0.2 * height, y), (x - 0.17 * height, y - 0.62 * height), (x + 0.17 * height, y - 0.62 * height),
-                (x + 0.2 * height, y))  # fmt: skip
-    return [body, disc("skin", x, y - 0.62 * height - head, head)]
+    chin = y - 0.62 * height
+    body = poly(
+        tint, (x - 0.2 * height, y), (x - 0.17 * height, chin), (x + 0.17 * height, chin), (x + 0.2 * height, y)
+    )
+    return [body, disc("skin", x, chin - head, head)]
 
 
 def fir(x: float, y: float, height: float) -> Drawing:

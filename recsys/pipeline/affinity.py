@@ -3,12 +3,17 @@
 Only inner products and cosines leave this file, so the towers' bases may change without the head noticing.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from recsys.columns import NONE, Floats, Floats32, Ints
+from recsys.features.replay import Examples
 from recsys.pipeline.model import Views
 
 LEARNED = ("learned", "learned_context", "learned_there")
+BLOCK = 512  # lists whose users are computed at once
+Progress = Callable[[int, int], None]
 CONTENT = ("mean", "best", "last", "context", "there")
 
 
@@ -17,53 +22,73 @@ def names(modalities: tuple[str, ...]) -> tuple[str, ...]:
     return LEARNED + tuple(f"{modality}_{what}" for modality in modalities for what in CONTENT)
 
 
-def affinities(
-    views: Views | None, modalities: tuple[str, ...], keys: Ints, history: Ints, ages: Floats, context: int
-) -> Floats32:
-    """Affinities of candidate ``keys`` (n,) to a history (h,) of keys, oldest first, with its ages in seconds (h,).
+def user_vectors(views: Views, history: Ints, ages: Floats) -> Floats32:
+    """User vectors (batch, dim) of histories (batch, h) of keys, oldest first, NONE padded, with ages in seconds."""
+    batch, size = history.shape
+    items, known = views.learned.vectors(history.ravel())
+    return views.towers.user_vectors(items.reshape(batch, size, items.shape[1]), ages, known.reshape(batch, size))
 
-    Without ``views`` (no towers were fitted yet) all are zero, as they are for a user without history.
-    Returns float32 (n, columns).
+
+def affinities(
+    views: Views, modalities: tuple[str, ...], keys: Ints, user: Floats32, history: Ints, context: int
+) -> Floats32:
+    """Affinities of candidate ``keys`` (n,) to one user: their vector (dim,) and history (h,) of keys, oldest first.
+
+    Returns float32 (n, columns); zeros where there is nothing to compare with.
     """
     out = np.zeros((len(keys), len(names(modalities))), np.float32)
-    if views is None or len(keys) == 0:
-        return out
-    _learned(views, keys, history, ages, context, out)
+    here = np.array([context], np.int64)
+    _learned(views, keys, user, len(history) > 0, here, out)
     parts = views.towers.content_space.parts
-    candidates, _ = views.content.vectors(keys)
-    read, _ = views.content.vectors(history)
-    here, _ = views.content.vectors(np.array([context], np.int64))
+    candidates, read = views.content.vectors(keys)[0], views.content.vectors(history)[0]
+    page = views.content.vectors(here)[0]
     for number, modality in enumerate(modalities):
-        columns = out[:, len(LEARNED) + len(CONTENT) * number :]
-        if modality in parts:
-            part = parts[modality]
-            _content(_unit(candidates[:, part]), _unit(read[:, part]), _unit(here[:, part]), columns)
+        part, columns = parts[modality], out[:, len(LEARNED) + len(CONTENT) * number :]
+        weight = np.float32(views.towers.content_space.weight[modality])  # the squared length of each part
+        _content(candidates[:, part] / weight, read[:, part], page[:, part], columns)
     return out
 
 
-def _learned(views: Views, keys: Ints, history: Ints, ages: Floats, context: int, out: Floats32) -> None:
+def example_affinities(
+    views: Views | None, modalities: tuple[str, ...], examples: Examples, lists: range, progress: Progress | None = None
+) -> Floats32:
+    """Affinities of the rows of these ``lists`` of examples, one after the other (rows, columns).
+
+    Without ``views`` (no towers were fitted yet) all are zero.
+    """
+    first, last = examples.offsets[lists.start], examples.offsets[lists.stop]
+    out = np.zeros((last - first, len(names(modalities))), np.float32)
+    if views is None:
+        return out
+    for start in range(lists.start, lists.stop, BLOCK):
+        block = range(start, min(start + BLOCK, lists.stop))
+        history, at = examples.history[start : block.stop], examples.at[start : block.stop, None]
+        users = user_vectors(views, history, at - examples.history_at[start : block.stop])
+        for i in block:
+            keys = examples.keys[examples.offsets[i] : examples.offsets[i + 1]]
+            read = examples.history[i][examples.history[i] != NONE]
+            place = examples.offsets[i] - first
+            found = affinities(views, modalities, keys, users[i - start], read, int(examples.context_article[i]))
+            out[place : place + len(keys)] = found
+        if progress:
+            progress(block.stop, lists.stop)
+    return out
+
+
+def _learned(views: Views, keys: Ints, user: Floats32, has_history: bool, here: Ints, out: Floats32) -> None:
     candidates, known = views.learned.vectors(keys)
     out[:, 2] = known & (np.abs(candidates).sum(axis=1) > 0)
-    items, mask = views.learned.vectors(history)
-    if mask.any():
-        out[:, 0] = candidates @ views.towers.user_vectors(items[None], ages[None], mask[None])[0]
-    if context != NONE:
-        here, _ = views.learned.vectors(np.array([context], np.int64))
-        out[:, 1] = candidates @ here[0]
+    if has_history:
+        out[:, 0] = candidates @ user
+    out[:, 1] = candidates @ views.learned.vectors(here)[0][0]
 
 
-def _content(candidates: Floats32, read: Floats32, here: Floats32, out: Floats32) -> None:
+def _content(candidates: Floats32, read: Floats32, page: Floats32, out: Floats32) -> None:
     there = np.abs(read).sum(axis=1) > 0
     if there.any():
         cosines = candidates @ read[there].T
         out[:, 0] = cosines.mean(axis=1)
         out[:, 1] = cosines.max(axis=1)
         out[:, 2] = cosines[:, -1]
-    out[:, 3] = candidates @ here[0]
+    out[:, 3] = candidates @ page[0]
     out[:, 4] = np.abs(candidates).sum(axis=1) > 0
-
-
-def _unit(vectors: Floats32) -> Floats32:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Floats32 = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
-    return unit

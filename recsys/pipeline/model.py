@@ -10,8 +10,6 @@ from recsys.pipeline.content import Content
 from recsys.pipeline.towers import Towers
 from recsys.retrieval.index import VectorIndex
 
-LISTWISE_LIMIT = 50  # so many of the pointwise stage's best go through the listwise head
-
 
 @dataclass
 class Views:
@@ -29,7 +27,7 @@ class Views:
 
 @dataclass
 class Heads:
-    """Both stages of the ranking head."""
+    """The ranking head: one stage orders the candidates, the other says how likely the chosen list is clicked."""
 
     pointwise: PointwiseHead
     listwise: ListwiseHead

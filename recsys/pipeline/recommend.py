@@ -11,6 +11,8 @@ from recsys.pipeline.model import Model
 from recsys.pipeline.situation import Reader, Request
 from recsys.pipeline.towers import blended_scores
 
+SELECTED_FROM = 50  # so many of the best candidates the selector chooses from
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -29,7 +31,7 @@ def recommend(
     allowed = filters.allowed(reader.world, request)
     found = sources.gather(model.views, reader.world, request, allowed)
     ranked = rank(model, reader, request, found.keys)
-    best = ranked.order[: max(limit, np.isfinite(ranked.utility).sum())]
+    best = ranked.order[: max(SELECTED_FROM, limit)]
     vectors, _ = model.views.content.vectors(found.keys[best])
     cap = section_cap if request.section is None else limit
     places = selector.select(
@@ -52,7 +54,7 @@ def rank(model: Model, reader: Reader, request: Request, keys: Ints) -> scorer.S
     modalities = model.views.towers.content_space.modalities
     rows = scorer.inputs(model.views, modalities, reader, request, keys)
     if model.heads is not None:
-        return scorer.score(model.heads, rows)
+        return scorer.score(model.heads.pointwise, rows)
     utility = blended(model, request, keys)
     return scorer.Scored(np.argsort(-utility, kind="stable"), rows, utility)
 

@@ -8,19 +8,19 @@ import torch
 from recsys.columns import Floats32, Ints
 from recsys.features.features import FEATURES, REQUEST, VARYING, WIDTH, compute_features
 from recsys.features.within import RELATIVE, within_list
-from recsys.model.ranking_head import ListwiseHead
+from recsys.model.ranking_head import ListwiseHead, PointwiseHead
 from recsys.pipeline import affinity
-from recsys.pipeline.model import LISTWISE_LIMIT, Heads, Views
+from recsys.pipeline.model import Views
 from recsys.pipeline.situation import Reader, Request
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Candidates, best first: the listwise stage's order, then the pointwise stage's for those behind its limit."""
+    """Candidates with their inputs and utilities, each in the candidates' own order."""
 
-    order: Ints  # (n,) rows of the candidates
-    rows: Floats32  # (n, width) pointwise inputs, in the candidates' own order
-    utility: Floats32  # (n,) logits in the candidates' own order, -inf behind the listwise limit
+    order: Ints  # (n,) places of the candidates, best first
+    rows: Floats32  # (n, width) pointwise inputs
+    utility: Floats32  # (n,) higher is better
 
 
 def input_names(modalities: tuple[str, ...]) -> tuple[str, ...]:
@@ -69,20 +69,16 @@ def inputs(views: Views, modalities: tuple[str, ...], reader: Reader, request: R
         reader.scratch,
         features,
     )
+    user = affinity.user_vectors(views, request.history[None], request.ages[None])[0]
     context = request.context.context_article
-    return assemble(features, affinity.affinities(views, modalities, keys, request.history, request.ages, context))
+    return assemble(features, affinity.affinities(views, modalities, keys, user, request.history, context))
 
 
-def score(heads: Heads, rows: Floats32, limit: int = LISTWISE_LIMIT) -> Scored:
-    """Rank candidates with pointwise inputs (n, width) through both stages."""
+def score(head: PointwiseHead, rows: Floats32) -> Scored:
+    """Rank candidates by their own pointwise inputs (n, width)."""
     with torch.inference_mode():
-        first = heads.pointwise(torch.from_numpy(rows)).numpy()
-    order = np.argsort(-first, kind="stable")
-    best = order[:limit]
-    utility = np.full(len(rows), -np.inf, np.float32)
-    if len(best):
-        utility[best] = list_logits(heads.listwise, rows[best])[0]
-    return Scored(np.concatenate([best[np.argsort(-utility[best], kind="stable")], order[limit:]]), rows, utility)
+        utility = head(torch.from_numpy(rows)).numpy()
+    return Scored(np.argsort(-utility, kind="stable"), rows, utility)
 
 
 def list_logits(head: ListwiseHead, rows: Floats32) -> tuple[Floats32, float]:

@@ -39,6 +39,7 @@ class Live:
         """Load everything known before ``until``; see ``start`` for following the log from there."""
         self.sessions, self.settings, self.encoders = sessions, settings, encoders
         self.lock = threading.RLock()
+        self._reading = threading.Lock()  # a stretch of the log must not be folded twice
         self.model = None
         self.caught_up = False
         self.trouble: str | None = None  # why the newest model could not be loaded
@@ -60,11 +61,12 @@ class Live:
 
     def refresh(self, now: Timestamp | None = None) -> None:
         """Read what is new: articles and vectors, events, and which version is live."""
-        with self.sessions() as session:
-            self._follow_catalogue(session)
-            self._follow_log(session, time.time() if now is None else now)
-        self._follow_model()
-        self.caught_up = True
+        with self._reading:
+            with self.sessions() as session:
+                self._follow_catalogue(session)
+                self._follow_log(session, time.time() if now is None else now)
+            self._follow_model()
+            self.caught_up = True
 
     def reader(self) -> Reader:
         """The world with scratch memory; to be used while ``lock`` is held."""
@@ -76,12 +78,13 @@ class Live:
         while not self._stop.wait(EVERY):
             try:
                 self.refresh()
-            except SQLAlchemyError as error:  # the database is busy or away: answer from what is known, and try again
+            except (SQLAlchemyError, RecsysError) as error:  # busy, or away: answer from what is known, and try again
                 log.warning("the log could not be followed, trying again: %s", error)
 
     def _load(self, until: Timestamp) -> None:
         with self.sessions() as session:
-            self._changes = articles.last_change(session)
+            if self.model is None:  # else what changed meanwhile is still to be indexed
+                self._changes = articles.last_change(session)
             world = load_world(session, self.encoders, self.settings.live_hours, until=until)
             self._position = events.end_of_log(session, until=until)
             self._users = user_room(session)

@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -11,7 +12,17 @@ from sqlalchemy.orm import Session
 from recsys.columns import NONE, PAGES, Floats32, Ints, device_code
 from recsys.database import articles, served, users
 from recsys.database.session import Sessions, writing
-from recsys.domain import Article, Context, Explanation, Neighbour, Recommendation, RecsysError, Timestamp
+from recsys.domain import (
+    Article,
+    Context,
+    Explanation,
+    Neighbour,
+    NotKnownError,
+    NotPossibleError,
+    NotReadyError,
+    Recommendation,
+    Timestamp,
+)
 from recsys.features.features import RequestContext
 from recsys.features.history import UserView, empty_view
 from recsys.pipeline import explain
@@ -24,6 +35,7 @@ from recsys.serving.live import Live
 from recsys.settings import Settings
 
 TRIES = 3  # rounds in which articles that are gone from the catalogue are replaced
+SPARE = 20  # neighbours looked up beyond those wanted, since some may be gone from the catalogue
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,14 @@ class Ranked:
     article_id: str
     score: float
     position: int
+
+
+@dataclass(frozen=True)
+class RankedList:
+    """The publisher's own list in the order of one model version, best first."""
+
+    model_version: str
+    items: list[Ranked]
 
 
 class Recommender:
@@ -66,7 +86,7 @@ class Recommender:
         """The ``limit`` best articles for a user; one who is not known gets what is trending and fresh.
 
         Raises:
-            RecsysError: while no model is live.
+            NotReadyError: while no model is live.
         """
         model, now = self._model(), time.time() if at is None else at
         with self.sessions() as session:
@@ -76,50 +96,53 @@ class Recommender:
         impression_id = self._log(user_id, now, items, context, model) if log else None
         return Served(user_id, model.version, impression_id, items)
 
-    def rank(self, user_id: str, article_ids: Sequence[str], context: Context = Context()) -> list[Ranked]:
-        """The publisher's own list, best first.
+    def rank(self, user_id: str, article_ids: Sequence[str], context: Context = Context()) -> RankedList:
+        """The publisher's own list (of different articles), best first.
 
         Raises:
-            RecsysError: while no model with a ranking head is live, or when an article is not known.
+            NotKnownError: when an article is not in the catalogue.
+            NotPossibleError: when the live model has no ranking head.
+            NotReadyError: while no model is live.
         """
         model = self._model()
         if model.heads is None:
-            raise RecsysError("The live model was trained without impressions, so it predicts no clicks.")
+            raise NotPossibleError(
+                "The live model was trained without impressions and predicts no clicks: train on a log that has them."
+            )
         with self.sessions() as session:
             request = self._request(session, user_id, context, time.time(), None, ())
-            keys = articles.keys_of(session, article_ids)
-        unknown = [article_id for article_id in article_ids if article_id not in keys]
-        if unknown:
-            raise RecsysError(
-                f"These articles are not known: {', '.join(unknown[:5])}. PUT them to /v1/articles first."
-            )
+            listed = _catalogued(session, article_ids)
+        if listed.max(initial=0) >= len(self.live.world.catalogue):
+            self.live.refresh()  # an article of this very moment
         with self.live.lock:
-            listed = np.array([keys[article_id] for article_id in article_ids], np.int64)
             rows = pipeline.rank(model, self.live.reader(), request, listed).rows
         scores = list_probabilities(model.heads.listwise, rows)
         order = np.argsort(-scores, kind="stable")
-        return [Ranked(article_ids[i], float(scores[i]), place + 1) for place, i in enumerate(order)]
+        ranked = [Ranked(article_ids[i], float(scores[i]), place + 1) for place, i in enumerate(order)]
+        return RankedList(model.version, ranked)
 
     def similar(self, article_id: str, by: str = "fused", limit: int = 10) -> list[Neighbour]:
         """The nearest articles of the catalogue by the fused embedding, or by one modality alone.
 
         Raises:
-            RecsysError: when the article or the modality is not known, or while no model is live.
+            NotKnownError: when the article or the modality is not known.
+            NotReadyError: while no model is live.
         """
         model = self._model()
         with self.sessions() as session:
             key = articles.keys_of(session, [article_id]).get(article_id)
             if key is None or articles.get_article(session, article_id) is None:
-                raise RecsysError(f"There is no article {article_id!r} in the catalogue.")
-            present = np.flatnonzero(self.live.world.catalogue.expires_at > -np.inf)
-            similarity, keys = _nearest(model, key, by, limit, present[present != key])
-            found = articles.articles_by_key(session, keys.tolist())
-        pairs = [(int(k), float(s)) for k, s in zip(keys, similarity, strict=True) if int(k) in found]
+                raise NotKnownError(f"There is no article {article_id!r} in the catalogue.")
+            now = time.time()
+            present = np.flatnonzero(self.live.world.catalogue.expires_at > now)
+            similarity, keys = _nearest(model, key, by, limit + SPARE, present[present != key])
+            found = _current(articles.articles_by_key(session, keys.tolist()), now)
+        pairs = [(int(k), float(s)) for k, s in zip(keys, similarity, strict=True) if int(k) in found][:limit]
         return [Neighbour(found[k].article_id, found[k].title, s, image_url(found[k])) for k, s in pairs]
 
     def _model(self) -> Model:
         if self.live.model is None:
-            raise RecsysError(self.live.trouble or "No model is live yet: run `recsys train`, or `recsys demo`.")
+            raise NotReadyError(self.live.trouble or "No model is live yet: run `recsys train`, or `recsys demo`.")
         return self.live.model
 
     def _request(
@@ -134,11 +157,12 @@ class Recommender:
         user = users.key_of(session, user_id)
         view = empty_view() if user is None else load_view(session, user, at)
         named = articles.keys_of(session, [*exclude, *([context.context_article] if context.context_article else [])])
+        reading = named.get(context.context_article, NONE) if context.context_article else NONE
         here = RequestContext(
             PAGES.get(context.page, 0),
             device_code(context.device),
             -1 if context.subscriber is None else int(context.subscriber),
-            named.get(context.context_article, NONE) if context.context_article else NONE,
+            reading if reading < len(self.live.world.catalogue) else NONE,
         )
         barred = np.array([named[article_id] for article_id in exclude if article_id in named], np.int64)
         return Request(user or 0, self._within(view), at, here, section, barred)
@@ -153,7 +177,7 @@ class Recommender:
                     model, self.live.reader(), request, limit,
                     diversity=self.settings.diversity, section_cap=self.settings.section_cap,
                 )  # fmt: skip
-            found = articles.articles_by_key(session, answer.keys.tolist())
+            found = _current(articles.articles_by_key(session, answer.keys.tolist()), request.at)
             gone = [int(key) for key in answer.keys if int(key) not in found]
             if not gone:
                 break
@@ -170,6 +194,9 @@ class Recommender:
         with_explanations: bool,
     ) -> list[Recommendation]:
         why = self._explanations(session, model, request, answer) if with_explanations else {}
+        lines = [
+            line for line in zip(answer.keys.tolist(), answer.scores, answer.source, strict=True) if line[0] in found
+        ]
         return [
             Recommendation(
                 article_id=found[key].article_id,
@@ -182,10 +209,7 @@ class Recommender:
                 source=source,
                 explanation=why.get(key),
             )
-            for place, (key, score, source) in enumerate(
-                zip(answer.keys.tolist(), answer.scores, answer.source, strict=True)
-            )
-            if key in found
+            for place, (key, score, source) in enumerate(lines)
         ]
 
     def _explanations(
@@ -212,7 +236,7 @@ class Recommender:
                 model_version=model.version,
             )  # fmt: skip
             if self.settings.served_is_seen and items:
-                served.confirm_served(session, impression_id, at)
+                served.confirm_served(session, impression_id, time.time())
         return impression_id
 
     def _within(self, view: UserView) -> UserView:
@@ -234,7 +258,27 @@ def image_url(article: Article) -> str | None:
     """Where a browser finds the picture: the publisher's address, or this API's own for local files."""
     if article.image is None or article.image.startswith(("http://", "https://")):
         return article.image
-    return f"/v1/articles/{article.article_id}/image"
+    return f"/v1/articles/{quote(article.article_id, safe='')}/image"
+
+
+def _catalogued(session: Session, article_ids: Sequence[str]) -> Ints:
+    """Keys of these articles, all of which must be in the catalogue."""
+    keys = articles.keys_of(session, article_ids)
+    present = articles.articles_by_key(session, keys.values())
+    unknown = [article_id for article_id in article_ids if keys.get(article_id) not in present]
+    if unknown:
+        raise NotKnownError(f"Not in the catalogue: {', '.join(unknown[:5])}. PUT them to /v1/articles first.")
+    return np.array([keys[article_id] for article_id in article_ids], np.int64)
+
+
+def _current(found: dict[int, Article], at: Timestamp) -> dict[int, Article]:
+    """Those articles that are published and not expired; a process's copy of the catalogue may lag behind."""
+    return {
+        key: article
+        for key, article in found.items()
+        if (article.expires_at is None or article.expires_at > at)
+        and (article.published_at is None or article.published_at <= at)
+    }
 
 
 def _without(request: Request, gone: list[int]) -> Request:
@@ -251,6 +295,6 @@ def _nearest(model: Model, key: int, by: str, limit: int, allowed: Ints) -> tupl
         query = space.only(by, views.content.vectors(wanted)[0])
         scores, keys = views.content.search(query, limit, allowed=allowed)
     else:
-        raise RecsysError(f"There is no view {by!r}: choose fused, {' or '.join(space.modalities)}.")
+        raise NotKnownError(f"There is no view {by!r}: choose fused, {' or '.join(space.modalities)}.")
     found = (keys[0] >= 0) & (np.abs(query).sum() > 0)
     return scores[0][found], keys[0][found]

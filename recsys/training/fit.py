@@ -19,8 +19,9 @@ from recsys.pipeline.scorer import assemble
 from recsys.training.heads import HeadConfig, Lists, fit_heads
 from recsys.training.towers import FitConfig, fit_towers, shown_not_clicked
 
-SLICES = 3  # of the training window, each scored by towers that were fitted on what lies before it
-SAMPLED = 24  # live articles added to each list
+SLICES = 2  # of the training window, each scored by towers that were fitted on what lies before it
+SAMPLED = 100  # live articles added to a list for the pointwise stage
+SAMPLED_LISTS = 6000  # about so many lists get them, which bounds time and memory on long logs
 NEGATIVES = 4  # shown and not clicked, beside each click
 FEWEST_LISTS = 50  # with fewer there is no CTR to learn
 
@@ -89,7 +90,11 @@ class _Link:
 
 def _replayed(data: TrainingSet, seed: int, report: Report) -> Examples:
     report("replay", 0, 1)
-    replay = Replay(data.attributes, data.users, live_hours=data.live_hours, sampled=SAMPLED, seed=seed)
+    lists = int((data.log.impressions.known_at >= data.since).sum())
+    every = max(1, lists // SAMPLED_LISTS)
+    replay = Replay(
+        data.attributes, data.users, live_hours=data.live_hours, sampled=SAMPLED, sample_every=every, seed=seed
+    )
     examples = replay.run(data.log, score_from=data.since)
     report("replay", 1, 1)
     return examples
@@ -119,16 +124,14 @@ def _views(data: TrainingSet, negatives: Ints, until: Timestamp, config: FitConf
 
 def _rows(chain: list[_Link], modalities: tuple[str, ...], examples: Examples, report: Report) -> Floats32:
     """Pointwise inputs of all examples, each list scored by the views of its slice."""
-    scalars = np.zeros((len(examples.keys), len(affinity.names(modalities))), np.float32)
-    for link, following in pairwise(chain):
-        for i in range(link.start, following.start):
-            rows = slice(examples.offsets[i], examples.offsets[i + 1])
-            known = examples.history[i] >= 0
-            history, ages = examples.history[i][known], examples.at[i] - examples.history_at[i][known]
-            context = int(examples.context_article[i])
-            scalars[rows] = affinity.affinities(link.views, modalities, examples.keys[rows], history, ages, context)
-            if i % 500 == 0:
-                report("affinities", i, len(examples))
+    parts = [
+        affinity.example_affinities(
+            link.views, modalities, examples, range(link.start, following.start),
+            lambda done, _total: report("affinities", done, len(examples)),
+        )
+        for link, following in pairwise(chain)
+    ]  # fmt: skip
+    scalars = np.concatenate([np.zeros((0, len(affinity.names(modalities))), np.float32), *parts])
     return assemble(examples.features, scalars)
 
 

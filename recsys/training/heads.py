@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from recsys.columns import Bools, Floats32, Ints
 from recsys.model.ranking_head import ListwiseHead, PointwiseHead
-from recsys.pipeline.model import LISTWISE_LIMIT, Heads
+from recsys.pipeline.model import Heads
 from recsys.pipeline.scorer import listwise_inputs, widths
 
 
@@ -21,7 +21,6 @@ class HeadConfig:
     batch: int = 256  # lists
     rate: float = 2e-3
     weight_decay: float = 1e-2
-    mixed: float = 0.25  # share of the lists that are also met with sampled live articles among them
     held_out: float = 0.1  # newest share of the lists, for calibration
 
 
@@ -69,7 +68,7 @@ def fit_heads(
         older, newest = np.arange(cut), np.arange(cut, len(lists))
         everything = np.arange(len(lists))
         report = progress or (lambda _done, _total: None)
-        pointwise = _fit_pointwise(lists, everything, modalities, config, seed, lambda d, t: report(d, 3 * t))
+        pointwise = _fit_pointwise(lists, modalities, config, seed, lambda d, t: report(d, 3 * t))
         listwise = _fit_listwise(lists, older, modalities, config, seed, lambda d, t: report(t + d, 3 * t))
         if len(newest):
             temperature, shift = calibrate(listwise, lists.take(newest, lists.shown))
@@ -121,18 +120,21 @@ def choice_loss(scores: Tensor, mask: Tensor, labels: Tensor, outside: Tensor | 
 
 
 def _fit_pointwise(
-    lists: Lists, train: Ints, modalities: tuple[str, ...], config: HeadConfig, seed: int, progress: Progress
+    lists: Lists, modalities: tuple[str, ...], config: HeadConfig, seed: int, progress: Progress
 ) -> PointwiseHead:
+    """Trained on the lists that sampled live articles were added to: what to find among everything, not in a list."""
     head = PointwiseHead(widths(modalities)[0])
     head.standardise.fit(torch.from_numpy(lists.rows))
     clicked = np.add.reduceat(lists.labels, lists.offsets[:-1]) > 0
+    sampled = np.add.reduceat(~lists.shown, lists.offsets[:-1]) > 0
+    train = np.flatnonzero(clicked & sampled) if sampled.any() else np.flatnonzero(clicked)
 
     def loss(batch: Lists) -> Tensor:
         scores, mask = _padded(head(torch.from_numpy(batch.rows)), batch.offsets, 0.0)
         labels, _ = _padded(torch.from_numpy(batch.labels), batch.offsets, 0.0)
         return choice_loss(scores, mask, labels, None)
 
-    _descend(head, train[clicked[train]], lambda batch: loss(lists.take(batch)), config, seed, progress)
+    _descend(head, train, lambda batch: loss(lists.take(batch)), config, seed, progress)
     return head
 
 
@@ -148,11 +150,7 @@ def _fit_listwise(
     head.standardise_list.fit(torch.from_numpy(contexts))
 
     def loss(batch: Ints) -> Tensor:
-        total = _list_loss(head, lists.take(batch, lists.shown))
-        if config.mixed > 0 and not lists.shown.all():
-            some = batch[: max(1, round(config.mixed * len(batch)))]
-            total = total + config.mixed * _list_loss(head, _mixed(lists, some, generator))
-        return total
+        return _list_loss(head, lists.take(batch, lists.shown))
 
     _descend(head, train, loss, config, seed, progress)
     return head
@@ -164,15 +162,6 @@ def _list_loss(head: ListwiseHead, lists: Lists) -> Tensor:
     scores, mask = _padded(logits, lists.offsets, 0.0)
     labels, _ = _padded(torch.from_numpy(lists.labels), lists.offsets, 0.0)
     return choice_loss(scores, mask, labels, outside)
-
-
-def _mixed(lists: Lists, batch: Ints, generator: np.random.Generator) -> Lists:
-    """The lists with a random share of the sampled articles, so that the head meets all lengths up to its limit."""
-    mixed = lists.take(batch)
-    keep = mixed.shown | (generator.random(len(mixed.shown)) < generator.random())
-    mixed = mixed.take(np.arange(len(mixed)), keep)
-    place = np.arange(len(mixed.labels)) - np.repeat(mixed.offsets[:-1], np.diff(mixed.offsets))
-    return mixed.take(np.arange(len(mixed)), place < 2 * LISTWISE_LIMIT)
 
 
 def _descend(

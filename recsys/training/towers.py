@@ -28,7 +28,7 @@ class FitConfig:
 
     towers: TowerConfig = field(default_factory=TowerConfig)
     epochs: int = 5  # with more, the id embeddings learn the training clicks by heart
-    max_steps: int = 500  # bounds the time on large logs
+    max_steps: int = 450  # bounds the time on large logs
     batch: int = 512
     rate: float = 3e-3
     content_rate: float = 0.3  # of that rate, for what reads content: slower is better for articles never met

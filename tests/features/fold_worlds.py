@@ -21,7 +21,7 @@ from recsys.features.state import TASTE, ArticleState
 
 PLAIN = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")  # numba's functions run as plain Python
 START = 1_684_800_000.0
-GAPS = (0.0, 0.0, 0.0, 1.0, 40.0, 1800.0, 7200.0, 40000.25, 300000.0)  # seconds between a list and the next
+GAPS = (0.0, 0.0, 0.0, 1.0, 40.0, 1800.0, 7200.0, 40000.25, 86400.0, 300000.0)  # seconds between a list and the next
 DELAYS = (0.0, 0.0, 1.0, 40.0, 1800.0, 7200.0, 100000.0)  # seconds from a list to its click
 Bits = dict[int, tuple[bytes, ...]]  # what a list's example says, by the position of the list in the log
 

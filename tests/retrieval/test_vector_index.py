@@ -82,7 +82,7 @@ def test_a_saved_index_loads_under_other_keys(index: VectorIndex, tmp_path) -> N
     loaded = VectorIndex.load(tmp_path / "items.faiss", other)
     assert len(loaded) == 5
     found, known = loaded.vectors(KEYS + 500)
-    np.testing.assert_array_equal(known, KEYS != KEYS[2])
+    np.testing.assert_array_equal(known, KEYS[2] != KEYS)
     np.testing.assert_array_equal(found[known], VECTORS[known])
 
 

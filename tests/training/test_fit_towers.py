@@ -13,7 +13,7 @@ from recsys.training.towers import FitConfig, fit_towers, shown_not_clicked
 
 ARTICLES, GROUPS, USERS, LENGTH = 120, 6, 150, 14
 SPLIT = 11.0  # clicks from then on are kept for the test
-FAST = FitConfig(epochs=15, batch=256, uniform=64)
+FAST = FitConfig(epochs=10, batch=256, uniform=32)
 
 
 def group(keys: Ints) -> Ints:
@@ -37,8 +37,8 @@ def make_clicks(seed: int = 0, articles: int = ARTICLES) -> ClickColumns:
     at = np.tile(np.arange(LENGTH, dtype=np.float64), USERS)
     n, nothing = len(user), np.zeros(len(user), np.int8)
     return ClickColumns(
-        position=np.arange(1, n + 1), user=user, article=article, at=at, known_at=at, weight=np.ones(n),
-        backfilled=nothing, impression=np.full(n, NONE), list_length=np.zeros(n, np.int64), page=nothing, device=nothing,
+        position=np.arange(1, n + 1), user=user, article=article, at=at, known_at=at, weight=np.ones(n), device=nothing,
+        backfilled=nothing, impression=np.full(n, NONE), list_length=np.zeros(n, np.int64), page=nothing,
     )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""The HTTP interface: a thin layer of routes over the rooms of recsys."""

@@ -1,0 +1,49 @@
+"""Annotated types of what requests carry: ids, texts, times, addresses and pictures."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+from fastapi import Path
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
+
+from api import pictures
+from recsys.domain import Timestamp
+from recsys.ingest.validate import LARGEST_INTEGER, LONGEST_ID, MOST_CHARACTERS
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a zero character cannot be stored")
+    return text
+
+
+def _written(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("a time is text like 2026-03-22T07:00:00Z")  # noqa: TRY004 - pydantic reports ValueErrors
+    return value
+
+
+def _web_address(value: str) -> str:
+    if not value.lower().startswith(("http://", "https://")):
+        raise ValueError("an address begins with http:// or https://")
+    return value
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID), AfterValidator(_storable)]
+PathId = Annotated[Id, BeforeValidator(unquote), Path()]
+Text = Annotated[str, AfterValidator(_storable)]
+Section = Annotated[Text, StringConstraints(max_length=MOST_CHARACTERS["section"])]
+Language = Annotated[Text, StringConstraints(max_length=MOST_CHARACTERS["language"])]
+Device = Annotated[Text, StringConstraints(max_length=MOST_CHARACTERS["device"])]
+Placement = Annotated[Text, StringConstraints(max_length=MOST_CHARACTERS["placement"])]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Address = Annotated[Text, AfterValidator(_web_address)]
+Picture = Annotated[Text, AfterValidator(pictures.checked)]
+Count = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
+
+
+def instant(at: Timestamp) -> datetime:
+    """A time of the program for an answer, in UTC."""
+    return datetime.fromtimestamp(at, UTC)

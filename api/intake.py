@@ -1,0 +1,130 @@
+"""Events from clients: each is checked on its own, and those that are sound enter the log together."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.orm import Session
+
+from api.problems import reasons
+from api.schemas import ClickIn, ContextIn, DwellIn, EventIn, EventsOut, ImpressionIn, RejectedOut
+from recsys.database import events, served
+from recsys.database.session import Sessions, writing
+from recsys.domain import Click, Context, Impression, Timestamp
+from recsys.ingest.validate import why_refused, without_repeats
+
+AHEAD = 60.0  # seconds that a client's clock may be ahead of the server's
+
+EVENT: TypeAdapter[ClickIn | DwellIn | ImpressionIn] = TypeAdapter(EventIn)
+ServedLists = dict[str, tuple[str, Context]]
+
+
+@dataclass
+class _Batch:
+    """Events of one request that are sound, as the log keeps them, and why the others are not."""
+
+    impressions: list[Impression] = field(default_factory=list)
+    clicks: list[Click] = field(default_factory=list)
+    dwells: list[tuple[int, DwellIn]] = field(default_factory=list)
+    rejected: list[RejectedOut] = field(default_factory=list)
+
+    def reject(self, index: int, reason: str) -> None:
+        """Note why the event at a place in the request is not taken."""
+        self.rejected.append(RejectedOut(index=index, reason=reason))
+
+
+def take(sessions: Sessions, sent: Sequence[Any]) -> EventsOut:
+    """Take the events of one request; they all become known at one time.
+
+    That time is read while the write lock is held, so that the log's order of commits is its order of times.
+
+    Raises:
+        NotReadyError: when the database is busy; nothing was taken then.
+    """
+    batch = _Batch()
+    parsed = _parsed(sent, batch)
+    named = {event.impression_id for _, event in parsed if event.impression_id is not None}
+    with writing(sessions) as session:
+        now = time.time()
+        lists = served.find_served(session, named)
+        for index, event in parsed:
+            _sort_in(batch, index, event, lists, now)
+        accepted = _add(session, batch, lists, now)
+    batch.rejected.sort(key=lambda rejected: rejected.index)
+    duplicates = len(sent) - accepted - len(batch.rejected)
+    return EventsOut(accepted=accepted, duplicates=duplicates, rejected=batch.rejected)
+
+
+def _parsed(sent: Sequence[Any], batch: _Batch) -> list[tuple[int, ClickIn | DwellIn | ImpressionIn]]:
+    parsed = []
+    for index, raw in enumerate(sent):
+        try:
+            parsed.append((index, EVENT.validate_python(raw)))
+        except ValidationError as error:
+            batch.reject(index, "; ".join(f"{e['where']}: {e['why']}" for e in reasons(error)))
+    return parsed
+
+
+def _sort_in(
+    batch: _Batch, index: int, event: ClickIn | DwellIn | ImpressionIn, lists: ServedLists, now: Timestamp
+) -> None:
+    reason = _why_rejected(event, lists, now)
+    if reason is not None:
+        batch.reject(index, reason)
+    elif isinstance(event, DwellIn):
+        batch.dwells.append((index, event))
+    elif isinstance(event, ImpressionIn):
+        batch.impressions.append(without_repeats(_impression(event, lists, now)))
+    else:
+        batch.clicks.append(_click(event, now))
+
+
+def _why_rejected(event: ClickIn | DwellIn | ImpressionIn, lists: ServedLists, now: Timestamp) -> str | None:
+    if event.at.timestamp() > now + AHEAD:
+        return f"at lies more than {AHEAD:.0f} s in the future: set the client's clock"
+    if event.impression_id in lists and lists[event.impression_id][0] != event.user_id:
+        return f"the list {event.impression_id} was served to another user"
+    if isinstance(event, DwellIn):
+        return None
+    return why_refused(_impression(event, lists, now) if isinstance(event, ImpressionIn) else _click(event, now))
+
+
+def _click(event: ClickIn, now: Timestamp) -> Click:
+    return Click(
+        event_id=event.event_id,
+        user_id=event.user_id,
+        article_id=event.article_id,
+        at=min(event.at.timestamp(), now),
+        impression_id=event.impression_id,
+        known_at=now,
+        dwell_seconds=event.dwell_seconds,
+        weight=0.0 if event.type == "dismiss" else 1.0,
+    )
+
+
+def _impression(event: ImpressionIn, lists: ServedLists, now: Timestamp) -> Impression:
+    """What the client says was seen, in the context in which it was served as far as the client does not say."""
+    impression_id = event.impression_id or event.event_id
+    context = event.context
+    if impression_id in lists:
+        known = ContextIn.model_validate(lists[impression_id][1], from_attributes=True)
+        context = known.model_copy(update=context.model_dump(exclude_none=True))
+    at = min(event.at.timestamp(), now)
+    return Impression(impression_id, event.user_id, at, tuple(event.items), context.to_domain(), now)
+
+
+def _add(session: Session, batch: _Batch, lists: ServedLists, now: Timestamp) -> int:
+    """Write a batch and return how many of its events were news. A click in a served list says that it was seen."""
+    accepted = events.add_impressions(session, batch.impressions)
+    for impression_id in {click.impression_id for click in batch.clicks} & lists.keys():
+        assert impression_id is not None
+        served.confirm_served(session, impression_id, now)
+    accepted += events.add_clicks(session, batch.clicks)
+    for index, event in batch.dwells:
+        news = events.set_dwell(session, event.user_id, event.article_id, event.dwell_seconds)
+        if news is None:
+            batch.reject(index, "there is no click of this user on this article to which the dwell time belongs")
+        accepted += news is True
+    return accepted

@@ -1,0 +1,19 @@
+"""Routing on the path as it was sent, so that an id may hold a slash or any other character."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class RawPath:
+    """Lets routes see percent-encoded paths; ``api.fields.PathId`` decodes each id once it is cut out.
+
+    ASGI servers decode the whole path before routing, which would make two segments of the id ``a%2Fb``.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] == "http" and scope.get("raw_path"):
+            scope = {**scope, "path": scope["raw_path"].decode("utf-8", "replace")}
+        await self.app(scope, receive, send)

@@ -1,0 +1,97 @@
+"""Errors as RFC 9457 problem details: a sentence that says what to do, never a traceback."""
+
+import json
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, ValidationError
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from recsys.domain import NotKnownError, NotPossibleError, NotReadyError, RecsysError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+STATUSES: dict[type[RecsysError], int] = {NotKnownError: 404, NotPossibleError: 409, NotReadyError: 503}
+RETRY = {"Retry-After": "1"}
+MOST_ERRORS = 20  # of one request that are listed
+
+
+class Problem(BaseModel):
+    """What went wrong, and what to do about it."""
+
+    type: str = "about:blank"
+    title: str = Field(description="the name of the HTTP status")
+    status: int
+    detail: str = Field(description="a sentence that a person can act on")
+    errors: list[dict[str, str]] | None = Field(None, description="of a 422: where the request is wrong, and why")
+
+
+def install(app: FastAPI) -> None:
+    """Have the application answer every error as a problem."""
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RecsysError, _explained)
+    app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's description of problem responses."""
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def invalid(where: str, why: str) -> RequestValidationError:
+    """An error to raise for a part of the body that is wrong for a reason which its schema cannot know."""
+    return RequestValidationError([{"loc": ("body", where), "msg": why}])
+
+
+def reasons(error: ValidationError | RequestValidationError) -> list[dict[str, str]]:
+    """Where and why input does not fit its schema, without repeating the input."""
+    found = [(".".join(str(part) for part in e["loc"]), str(e["msg"])) for e in error.errors()]
+    return [{"where": where, "why": why.removeprefix("Value error, ")} for where, why in found[:MOST_ERRORS]]
+
+
+def respond(status: int, detail: str, errors: Any = None, headers: dict[str, str] | None = None) -> Response:
+    """A problem as an answer."""
+    problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
+    content = json.dumps(problem.model_dump(exclude_none=True))  # ASCII: what is wrong may be what cannot be encoded
+    return Response(content, status, headers, MEDIA_TYPE)
+
+
+def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = reasons(error)
+    return respond(422, "; ".join(f"{e['where']}: {e['why']}" for e in errors[:3]), errors)
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    known = {
+        404: f"There is nothing at {request.url.path}: see /docs for what there is.",
+        405: f"{request.method} is not possible at {request.url.path}: see /docs for what is.",
+    }
+    detail = known.get(error.status_code, error.detail) if error.detail == phrase else error.detail
+    return respond(error.status_code, detail, headers=dict(error.headers or {}))
+
+
+def _explained(_request: Request, error: Exception) -> Response:
+    status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
+    return respond(status, str(error), headers=RETRY if status == 503 else None)
+
+
+def _database(_request: Request, error: Exception) -> Response:
+    log.error("the database does not answer: %s", error)
+    return respond(503, "The database does not answer at the moment: try again.", headers=RETRY)
+
+
+def _unexpected(_request: Request, _error: Exception) -> Response:
+    """The server logs the traceback; the client learns only that it is there."""
+    return respond(500, "Something went wrong here; the server's log says what.")

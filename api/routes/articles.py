@@ -1,0 +1,142 @@
+"""The catalogue."""
+
+import time
+from collections.abc import Sequence
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Body, Response
+from fastapi.responses import FileResponse
+from sqlalchemy.orm import Session
+
+from api import pictures
+from api.deps import SessionsDep, SettingsDep
+from api.fields import PathId, instant
+from api.problems import documented, invalid
+from api.schemas import ArticleIn, ArticleOut, ArticlePost, ArticlePut, ArticlesOut
+from recsys.database import articles
+from recsys.database.session import writing
+from recsys.domain import Article, NotKnownError, Timestamp
+from recsys.serving.recommender import image_url
+from recsys.settings import Settings
+
+router = APIRouter(prefix="/articles")
+
+MOST_ARTICLES = 1000
+
+Sent = TypeVar("Sent", bound=ArticleIn)
+
+
+@router.put("/{article_id}", responses={201: {"model": ArticleOut, "description": "It was not there before"}})
+def put_article(
+    article_id: PathId, body: ArticlePut, response: Response, sessions: SessionsDep, settings: SettingsDep
+) -> ArticleOut:
+    """Write an article, or overwrite all of it."""
+    if body.article_id not in (None, article_id):
+        raise invalid("article_id", "it is not the id in the path: leave it out")
+    body = _with_file(body, settings)
+    with writing(sessions) as session:
+        before = _before(session, [article_id])
+        article = _article(article_id, body, before, time.time())
+        articles.put_articles(session, [article])
+    response.status_code = 200 if article_id in before else 201
+    return _out(article)
+
+
+@router.post("")
+def post_articles(
+    body: Annotated[list[ArticlePost], Body(max_length=MOST_ARTICLES)], sessions: SessionsDep, settings: SettingsDep
+) -> ArticlesOut:
+    """Write a list of articles: all of them, or none when one is wrong. Of equal ids the last counts."""
+    sent = [_with_file(article, settings) for article in body]
+    with writing(sessions) as session:
+        before, now = _before(session, [article.article_id for article in sent]), time.time()
+        changed = articles.put_articles(session, [_article(a.article_id, a, before, now) for a in sent])
+    return ArticlesOut(articles=len(sent), changed=changed)
+
+
+@router.get("/{article_id}", responses=documented(404))
+def get_article(article_id: PathId, sessions: SessionsDep) -> ArticleOut:
+    """One article."""
+    return _out(_found(sessions, article_id))
+
+
+@router.delete("/{article_id}", status_code=204, responses=documented(404))
+def delete_article(article_id: PathId, sessions: SessionsDep) -> None:
+    """Take an article out of the catalogue: from now on it is not recommended."""
+    with writing(sessions) as session:
+        if not articles.delete_article(session, article_id, time.time()):
+            raise _unknown(article_id)
+
+
+@router.get("/{article_id}/image", responses=documented(404), response_class=FileResponse)
+def get_image(article_id: PathId, sessions: SessionsDep) -> FileResponse:
+    """The picture of an article, where this server holds it."""
+    found = pictures.shown(_found(sessions, article_id).image)
+    if found is None:
+        raise NotKnownError(f"Article {article_id!r} has no picture on this server.")
+    path, kind = found
+    return FileResponse(path, media_type=kind, headers={"X-Content-Type-Options": "nosniff"})
+
+
+def _with_file(sent: Sent, settings: Settings) -> Sent:
+    """The article with its picture as the catalogue keeps it; files are written before the database is locked."""
+    if sent.image is None:
+        return sent
+    return sent.model_copy(update={"image": pictures.stored(sent.image, settings.media)})
+
+
+def _before(session: Session, article_ids: Sequence[str]) -> dict[str, Article]:
+    """Those of the articles that are in the catalogue already."""
+    keys = articles.keys_of(session, article_ids)
+    return {known.article_id: known for known in articles.articles_by_key(session, keys.values()).values()}
+
+
+def _article(article_id: str, sent: ArticleIn, before: dict[str, Article], now: Timestamp) -> Article:
+    """Without a time of publication an article keeps the one it had, or was published just now."""
+    known = before[article_id].published_at if article_id in before else None
+    published = now if known is None else known
+    return Article(
+        article_id=article_id,
+        title=sent.title,
+        summary=sent.summary,
+        body=sent.body,
+        section=sent.section,
+        author=sent.author,
+        language=sent.language,
+        url=sent.url,
+        image=sent.image,
+        published_at=published if sent.published_at is None else sent.published_at.timestamp(),
+        expires_at=None if sent.expires_at is None else sent.expires_at.timestamp(),
+        premium=sent.premium,
+        length=len(sent.body) if sent.length is None and sent.body is not None else sent.length,
+    )
+
+
+def _found(sessions: SessionsDep, article_id: str) -> Article:
+    with sessions() as session:
+        article = articles.get_article(session, article_id)
+    if article is None:
+        raise _unknown(article_id)
+    return article
+
+
+def _unknown(article_id: str) -> NotKnownError:
+    return NotKnownError(f"There is no article {article_id!r} in the catalogue: PUT it to /v1/articles first.")
+
+
+def _out(article: Article) -> ArticleOut:
+    return ArticleOut(
+        article_id=article.article_id,
+        title=article.title,
+        summary=article.summary,
+        body=article.body,
+        section=article.section,
+        author=article.author,
+        language=article.language,
+        url=article.url,
+        image_url=image_url(article),
+        published_at=None if article.published_at is None else instant(article.published_at),
+        expires_at=None if article.expires_at is None else instant(article.expires_at),
+        premium=article.premium,
+        length=article.length,
+    )

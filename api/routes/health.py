@@ -1,0 +1,26 @@
+"""Whether the process is alive, and whether it is ready to recommend."""
+
+from fastapi import APIRouter
+
+from api.deps import LiveDep
+from api.problems import documented
+from api.schemas import HealthOut
+from recsys.domain import NotReadyError
+
+router = APIRouter()
+
+
+@router.get("/healthz")
+def alive() -> HealthOut:
+    """Answers as long as the process does."""
+    return HealthOut(status="alive")
+
+
+@router.get("/readyz", responses=documented(503))
+def ready(live: LiveDep) -> HealthOut:
+    """Answers 200 once a model is live and the log has been read; else 503 with the reason."""
+    if live.model is None:
+        raise NotReadyError(live.trouble or "No model is live yet: run `recsys train`, or promote a version.")
+    if not live.caught_up:
+        raise NotReadyError("The log is still being read: wait a moment.")
+    return HealthOut(status="ready", model_version=live.model.version)

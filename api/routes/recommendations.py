@@ -1,0 +1,87 @@
+"""Articles for a user: the pipeline's own list, or the publisher's list in the best order."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from api.deps import RecommenderDep
+from api.fields import Device, Id, PathId, Placement, Section, instant
+from api.problems import documented, invalid
+from api.schemas import (
+    ExplanationOut,
+    RankedOut,
+    RankIn,
+    RankOut,
+    RecommendationOut,
+    RecommendationsOut,
+)
+from recsys.domain import Context, Page, Recommendation
+
+router = APIRouter(prefix="/users/{user_id}")
+
+
+def _context(
+    page: Annotated[Page | None, Query(description="where the list is shown")] = None,
+    context_article: Annotated[Id | None, Query(description="the article being read")] = None,
+    device: Annotated[Device | None, Query(description="desktop, mobile, tablet, or another name")] = None,
+    subscriber: bool | None = None,
+    placement: Placement | None = None,
+) -> Context:
+    return Context(page, context_article, device, subscriber, placement)
+
+
+@router.get("/recommendations", response_model_exclude_unset=True)
+def recommend(
+    user_id: PathId,
+    response: Response,
+    recommender: RecommenderDep,
+    context: Annotated[Context, Depends(_context)],
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+    section: Annotated[Section | None, Query(description="of this section only")] = None,
+    exclude: Annotated[list[str], Query(description="article ids; repeat it, or separate by commas")] = [],  # noqa: B006
+    explain: bool = False,
+    log: Annotated[bool, Query(description="false for previews: the answer is not logged")] = True,
+) -> RecommendationsOut:
+    """The best articles for a user; one who is not known gets what is trending and fresh."""
+    response.headers["Cache-Control"] = "no-store"
+    served = recommender.recommend(
+        user_id,
+        limit=limit,
+        section=section,
+        exclude=[article_id for part in exclude for article_id in (part, *part.split(","))],
+        context=context,
+        with_explanations=explain,
+        log=log,
+    )
+    return RecommendationsOut(
+        user_id=user_id,
+        model_version=served.model_version,
+        impression_id=served.impression_id,
+        items=[_line(item) for item in served.items],
+    )
+
+
+@router.post("/rank", responses=documented(404, 409))
+def rank(user_id: PathId, body: RankIn, recommender: RecommenderDep) -> RankOut:
+    """The publisher's own list, best first, with a click probability for each article; nothing is logged."""
+    if len(set(body.article_ids)) < len(body.article_ids):
+        raise invalid("article_ids", "an article stands in the list twice")
+    ranked = recommender.rank(user_id, body.article_ids, body.context.to_domain())
+    items = [RankedOut(article_id=r.article_id, position=r.position, score=r.score) for r in ranked.items]
+    return RankOut(user_id=user_id, model_version=ranked.model_version, items=items)
+
+
+def _line(item: Recommendation) -> RecommendationOut:
+    line = RecommendationOut(
+        article_id=item.article_id,
+        title=item.title,
+        section=item.section,
+        image_url=item.image_url,
+        published_at=None if item.published_at is None else instant(item.published_at),
+        position=item.position,
+        score=item.score,
+        source=item.source,
+    )
+    if item.explanation is not None:
+        line.explanation = ExplanationOut.model_validate(item.explanation, from_attributes=True)
+    return line

@@ -1,0 +1,262 @@
+"""Requests and answers, as pydantic models and annotated types."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.fields import Address, Count, Device, Id, Instant, Language, Picture, Placement, Seconds, Section, Text
+from recsys.domain import Context, Modality, Page
+
+MOST_ITEMS = 1000  # of one list in a request
+
+
+class ContextIn(BaseModel):
+    """Where a list is shown; what is absent is a category of its own."""
+
+    page: Page | None = None
+    context_article: Id | None = Field(None, description="the article being read, on an article page")
+    device: Device | None = Field(None, description="desktop, mobile, tablet, or another name")
+    subscriber: bool | None = None
+    placement: Placement | None = None
+
+    def to_domain(self) -> Context:
+        """The context as the rooms speak of it."""
+        return Context(self.page, self.context_article, self.device, self.subscriber, self.placement)
+
+
+class ExplanationOut(BaseModel):
+    """Why an article was recommended."""
+
+    because: list[str] = Field(description="titles of the read articles nearest to it, nearest first")
+    modalities: dict[Modality, float] = Field(description="the weight that fusion gave each modality of the article")
+    features: dict[str, float] = Field(description="the inputs of the ranking head")
+
+
+class RecommendationOut(BaseModel):
+    """One line of an answer."""
+
+    article_id: str
+    title: str | None
+    section: str | None
+    image_url: str | None
+    published_at: datetime | None
+    position: int = Field(description="from 1")
+    score: float = Field(description="P(click | shown in this list)")
+    source: str = Field(description="the candidate source that ranked it highest")
+    explanation: ExplanationOut | None = None
+
+
+class RecommendationsOut(BaseModel):
+    """The answer to a user."""
+
+    user_id: str
+    model_version: str
+    impression_id: str | None = Field(description="send it along with clicks; null for log=false")
+    items: list[RecommendationOut]
+
+
+class RankIn(BaseModel):
+    """The publisher's own list."""
+
+    article_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_ITEMS)]
+    context: ContextIn = ContextIn()
+
+
+class RankedOut(BaseModel):
+    """One article of that list."""
+
+    article_id: str
+    position: int = Field(description="from 1, most likely click first")
+    score: float = Field(description="P(click | shown in this list)")
+
+
+class RankOut(BaseModel):
+    """That list, best first."""
+
+    user_id: str
+    model_version: str
+    items: list[RankedOut]
+
+
+class ClickIn(BaseModel):
+    """A user opened an article, or waved it away."""
+
+    event_id: Id
+    type: Literal["click", "dismiss"]
+    user_id: Id
+    article_id: Id
+    at: Instant
+    impression_id: Id | None = Field(None, description="of the list that it was made in")
+    dwell_seconds: Seconds | None = None
+
+
+class DwellIn(BaseModel):
+    """How long a user read an article that they clicked on."""
+
+    event_id: Id
+    type: Literal["dwell"]
+    user_id: Id
+    article_id: Id
+    at: Instant
+    impression_id: Id | None = None
+    dwell_seconds: Seconds
+
+
+class ImpressionIn(BaseModel):
+    """A user saw a list."""
+
+    event_id: Id
+    type: Literal["impression"]
+    user_id: Id
+    at: Instant
+    impression_id: Id | None = Field(None, description="of the answer that was shown; else the event_id stands for it")
+    items: Annotated[list[Id], Field(min_length=1, max_length=MOST_ITEMS, description="article ids in the order shown")]
+    context: ContextIn = ContextIn()
+
+
+EventIn = Annotated[ClickIn | DwellIn | ImpressionIn, Field(discriminator="type")]
+
+
+class RejectedOut(BaseModel):
+    """An event that was not taken."""
+
+    index: int = Field(description="its place in the request, from 0")
+    reason: str
+
+
+class EventsOut(BaseModel):
+    """What became of the events of a request."""
+
+    accepted: int
+    duplicates: int = Field(description="known already")
+    rejected: list[RejectedOut]
+
+
+class ArticleIn(BaseModel):
+    """An article; everything but its id may be missing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Text | None = None
+    summary: Text | None = None
+    body: Text | None = None
+    section: Section | None = None
+    author: Text | None = None
+    language: Language | None = Field(None, description="BCP 47 tag, like en or de-AT")
+    url: Address | None = None
+    image: Picture | None = Field(
+        None, description="an http(s) address, or a picture as data:image/png;base64,... (also jpeg, webp, gif, ...)"
+    )
+    published_at: Instant | None = Field(None, description="the time of receipt where it is not given")
+    expires_at: Instant | None = Field(None, description="not recommended from then on")
+    premium: bool | None = None
+    length: Count | None = Field(None, description="characters in the body")
+
+
+class ArticlePut(ArticleIn):
+    """An article whose id stands in the path; in the body it may be repeated."""
+
+    article_id: Id | None = None
+
+
+class ArticlePost(ArticleIn):
+    """An article with its id."""
+
+    article_id: Id
+
+
+class ArticleOut(BaseModel):
+    """An article of the catalogue."""
+
+    article_id: str
+    title: str | None
+    summary: str | None
+    body: str | None
+    section: str | None
+    author: str | None
+    language: str | None
+    url: str | None
+    image_url: str | None
+    published_at: datetime | None
+    expires_at: datetime | None
+    premium: bool | None
+    length: int | None
+
+
+class ArticlesOut(BaseModel):
+    """What became of a list of articles."""
+
+    articles: int = Field(description="taken")
+    changed: int = Field(description="new or different from before")
+
+
+class NeighbourOut(BaseModel):
+    """An article near another one."""
+
+    article_id: str
+    title: str | None
+    similarity: float = Field(description="cosine")
+    image_url: str | None
+
+
+class SimilarOut(BaseModel):
+    """The nearest articles of one."""
+
+    article_id: str
+    by: str
+    items: list[NeighbourOut]
+
+
+class PastOut(BaseModel):
+    """One thing that a user did."""
+
+    article_id: str
+    title: str | None
+    type: Literal["click", "dismiss"]
+    at: datetime
+    dwell_seconds: float | None
+
+
+class UserOut(BaseModel):
+    """What is known of a user."""
+
+    user_id: str
+    clicks: int
+    dismissed: int
+    impressions: int = Field(description="lists that were seen")
+    served: int = Field(description="lists that were answered")
+    history: list[PastOut] = Field(description="newest first")
+
+
+class ModelOut(BaseModel):
+    """One model version."""
+
+    version: str
+    live: bool
+    status: str = Field(description="candidate, promoted or rejected")
+    reason: str | None
+    created_at: datetime
+    since: datetime | None = Field(description="begin of the log that it was trained on")
+    until: datetime | None = Field(description="end of the log that it was trained on")
+    metrics: dict[str, Any]
+
+
+class ModelsOut(BaseModel):
+    """All model versions, oldest first."""
+
+    live: str | None
+    versions: list[ModelOut]
+
+
+class LiveOut(BaseModel):
+    """Which version is live now."""
+
+    live: str
+
+
+class HealthOut(BaseModel):
+    """The process is alive, or ready."""
+
+    status: str
+    model_version: str | None = None

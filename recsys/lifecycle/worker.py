@@ -1,0 +1,158 @@
+"""The background process of a host: it gives new articles their vectors, so that API processes need no encoders."""
+
+import fcntl
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from signal import SIG_IGN, SIGINT, signal
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from recsys.database import articles
+from recsys.database.session import Sessions, open_sessions
+from recsys.domain import Modality, RecsysError
+from recsys.encoders import Encoder, load_encoders
+from recsys.lifecycle.encode import EncodeReport, encode_new
+from recsys.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOCK = "worker.lock"
+EVERY = 0.5  # seconds between two looks at the catalogue
+LONGEST_PAUSE = 60.0  # seconds between two tries while encoding fails
+NICENESS = 10  # readers waiting for an answer go first
+PATIENCE = 10.0  # seconds that a worker gets to end its batch
+
+
+class _StoppedError(Exception):
+    """The worker was told to stop while it had batches before it."""
+
+
+def run_worker(settings: Settings, stop: threading.Event) -> None:
+    """Encode new articles until ``stop`` is set; of several workers on one home, one works and the others wait.
+
+    Raises:
+        RecsysError: when the database has no up-to-date schema.
+    """
+    sessions = open_sessions(settings)
+    with _only_one(settings, stop) as alone:
+        if alone:
+            log.info("the worker encodes new articles")
+            _follow(sessions, settings, stop)
+    sessions.kw["bind"].dispose()
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A running worker process. It ends when this process does, however that ends."""
+
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        """End the worker: it finishes its batch, unless that takes too long."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start_worker(settings: Settings) -> Worker:
+    """Start a worker process with these settings."""
+    command = [sys.executable, "-m", "recsys.lifecycle.worker"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(settings.model_dump_json().encode() + b"\n")
+    process.stdin.flush()
+    return Worker(process)
+
+
+def main() -> None:
+    """Run as a process of its own: settings come as a line on standard input, whose end is the order to stop."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: worker: %(message)s")
+    signal(SIGINT, SIG_IGN)  # an interrupt at the terminal goes to the parent, which stops this process
+    settings = Settings.model_validate_json(sys.stdin.buffer.readline())
+    stop = threading.Event()
+    threading.Thread(target=_await_end_of_input, args=[stop], daemon=True).start()
+    os.nice(NICENESS)
+    try:
+        run_worker(settings, stop)
+    except RecsysError as error:
+        log.error("%s", error)  # noqa: TRY400 - the sentence says it all
+        sys.exit(1)
+
+
+def _await_end_of_input(stop: threading.Event) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    stop.set()
+
+
+@contextmanager
+def _only_one(settings: Settings, stop: threading.Event) -> Iterator[bool]:
+    """Wait for this home's lock, which the system releases when its process ends; False when stopped before."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / LOCK).open("w") as file:
+        while not (alone := _locked(file.fileno())) and not stop.wait(EVERY):
+            pass
+        yield alone
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _follow(sessions: Sessions, settings: Settings, stop: threading.Event) -> None:
+    """Encode whenever the catalogue has changed; what fails is tried again, ever more patiently."""
+    encoders: list[Encoder] = []
+    seen, pause = -1, EVERY
+    while not stop.is_set():
+        try:
+            changes = _last_change(sessions)
+            if changes != seen:
+                encoders = encoders or load_encoders(settings)
+                _encode(sessions, encoders, stop)
+                seen = changes
+            pause = EVERY
+        except _StoppedError:
+            return
+        except (RecsysError, SQLAlchemyError, OSError, RuntimeError) as error:  # RuntimeError: torch's, out of memory
+            pause = min(2 * pause, LONGEST_PAUSE)
+            log.warning("encoding failed, next try in %.0f s: %s", pause, error)
+        stop.wait(pause)
+
+
+def _last_change(sessions: Sessions) -> int:
+    with sessions() as session:
+        return articles.last_change(session)
+
+
+def _encode(sessions: Sessions, encoders: list[Encoder], stop: threading.Event) -> None:
+    def heed(_modality: Modality, _done: int, _total: int) -> None:
+        if stop.is_set():
+            raise _StoppedError
+
+    report = encode_new(sessions, encoders, heed)
+    _say(report)
+
+
+def _say(report: EncodeReport) -> None:
+    if report.looked_at:
+        log.info("encoded %s, cached %s, broken %s", report.encoded, report.cached, report.broken)
+    for warning in report.warnings:
+        log.warning("%s", warning)
+
+
+if __name__ == "__main__":
+    main()
