@@ -87,6 +87,18 @@ class Catalogue:
         return len(self.article_ids)
 
 
+def between(log: EventLog, first: float, last: float) -> EventLog:
+    """The events with ``first <= known_at < last``."""
+    i, c = log.impressions, log.clicks
+    rows = slice(*np.searchsorted(i.known_at, [first, last]))
+    part = slice(*np.searchsorted(c.known_at, [first, last]))
+    offsets = i.offsets[rows.start : rows.stop + 1]
+    items = i.items[offsets[0] : offsets[-1]]
+    whole = {name: getattr(i, name)[rows] for name in i.__dataclass_fields__ if name not in ("offsets", "items")}
+    impressions = ImpressionColumns(offsets=offsets - offsets[0], items=items, **whole)
+    return EventLog(impressions, ClickColumns(**{name: getattr(c, name)[part] for name in c.__dataclass_fields__}))
+
+
 def device_code(device: str | None) -> int:
     """Category of a device name; names that are not in DEVICES share one."""
     return DEVICES.get(device.lower() if device else None, OTHER_DEVICE)

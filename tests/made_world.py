@@ -6,6 +6,7 @@ live whatever the day, and nothing else depends on when the tests run.
 
 import functools
 import hashlib
+import os
 import shutil
 import tempfile
 import time
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from sqlalchemy.orm import Session
 
@@ -26,12 +28,13 @@ from recsys.lifecycle.train import train
 from recsys.settings import Settings
 
 HOUR, DAY = 3600.0, 86400.0
-END: Timestamp = time.time() // DAY * DAY
+END: Timestamp = (time.time() - 600.0) // DAY * DAY
+NOW: Timestamp = END + 120.0  # everything in the log is known by then
 START = END - 5 * DAY
 SPLIT = END - DAY  # the model is trained on what was known before
 
 SECTIONS = ("culture", "politics", "science", "sport")
-ORDINARY, USERS, LISTS, LONG = 80, 60, 310, 8
+ORDINARY, USERS, LISTS, LONG = 80, 60, 600, 8
 BARE = "bare"  # neither title nor picture nor section
 IMAGELESS = ("a10", "a20", "a30", "a40", "a50", "a60", "a70", "a80")
 BROKEN = "a75"  # its picture is a damaged file
@@ -68,8 +71,16 @@ def published(number: int) -> Timestamp:
     return START - DAY + float(int(number * 6 * DAY / (ORDINARY + 1)))
 
 
+def plain_settings(home: Path) -> Settings:
+    """The defaults, whatever the environment says."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("RECSYS_")]:
+            patch.delenv(name)
+        return Settings(home=home, _env_file=None)
+
+
 def install(settings: Settings) -> Sessions:
-    """Copy the world and its model to the home of the settings, and open it."""
+    """Copy the world and its model to the home of the settings, which must not exist yet, and open it."""
     shutil.copytree(_master().home, settings.home)
     return open_sessions(settings)
 
@@ -83,7 +94,7 @@ class _Master:
 @functools.cache
 def _master() -> _Master:
     folder = tempfile.TemporaryDirectory(prefix="made-world-")
-    settings = Settings(home=Path(folder.name) / "home", _env_file=None)
+    settings = plain_settings(Path(folder.name) / "home")
     upgrade(settings)
     sessions = open_sessions(settings)
     with writing(sessions) as session:

@@ -10,7 +10,7 @@ from recsys.domain import NotReadyError
 router = APIRouter()
 
 
-@router.get("/healthz")
+@router.get("/healthz", response_model_exclude_none=True)
 def alive() -> HealthOut:
     """Answers as long as the process does."""
     return HealthOut(status="alive")

@@ -14,7 +14,7 @@ from recsys.evaluation.bootstrap import bootstrap_mean
 from recsys.features.features import FEATURES, Attributes
 from recsys.features.replay import Examples, Replay
 from recsys.pipeline import affinity
-from recsys.pipeline.model import Heads, Model
+from recsys.pipeline.model import Model
 from recsys.pipeline.scorer import assemble, listwise_inputs
 
 RANKING = ("auc", "mrr", "ndcg@5", "ndcg@10")
@@ -50,15 +50,18 @@ def evaluate_shown(model: Model, window: Window, *, seed: int = 0, progress: Pro
     Raises:
         RecsysError: when the window holds no list, or the model has no ranking head.
     """
-    if model.heads is None:
-        raise RecsysError(f"Model {model.version} was trained without impressions, so it predicts no CTR to evaluate.")
-    replay = Replay(window.attributes, window.users, live_hours=window.live_hours)
-    examples = replay.run(window.log, score_from=window.since, score_until=window.until)
+    examples = replayed(window)
     if len(examples) == 0:
         raise RecsysError("There is no impression in this window: choose another --since and --until.")
-    logits, probabilities = _scores(model, model.heads, examples, progress)
+    logits, probabilities = scores(model, examples, progress)
     figures = metrics.list_metrics(examples.offsets, examples.labels, logits, seed=seed)
     return Judged(figures, examples.user, _summary(model, examples, figures, probabilities, seed))
+
+
+def replayed(window: Window) -> Examples:
+    """The lists of a window with their features as of their own time."""
+    replay = Replay(window.attributes, window.users, live_hours=window.live_hours)
+    return replay.run(window.log, score_from=window.since, score_until=window.until)
 
 
 def _summary(
@@ -103,8 +106,14 @@ def _slices(examples: Examples) -> dict[str, Bools]:
     }
 
 
-def _scores(model: Model, heads: Heads, examples: Examples, progress: Progress | None) -> tuple[Floats32, Floats32]:
-    """Logits and click probabilities of all rows (rows,)."""
+def scores(model: Model, examples: Examples, progress: Progress | None = None) -> tuple[Floats32, Floats32]:
+    """Logits and click probabilities of all rows (rows,).
+
+    Raises:
+        RecsysError: when the model has no ranking head.
+    """
+    if model.heads is None:
+        raise RecsysError(f"Model {model.version} was trained without impressions, so it predicts no CTR to evaluate.")
     rows = _inputs(model, examples, progress)
     logits, probabilities = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
     for start in range(0, len(examples), BLOCK):
@@ -112,7 +121,7 @@ def _scores(model: Model, heads: Heads, examples: Examples, progress: Progress |
         part = slice(offsets[0], offsets[-1])
         items, lists = listwise_inputs(rows[part], offsets - offsets[0])
         with torch.inference_mode():
-            scored, outside = heads.listwise(torch.from_numpy(items), torch.from_numpy(lists))
+            scored, outside = model.heads.listwise(torch.from_numpy(items), torch.from_numpy(lists))
         logits[part] = scored.numpy()
         probabilities[part] = choice_probabilities(scored.numpy(), outside.numpy(), offsets - offsets[0])
     return logits, probabilities

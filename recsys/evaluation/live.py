@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys.columns import NONE, ClickColumns, EventLog, Floats, ImpressionColumns, Ints
+from recsys.columns import NONE, EventLog, Floats, ImpressionColumns, Ints, between
 from recsys.evaluation import metrics
 from recsys.evaluation.bootstrap import bootstrap_mean
 from recsys.evaluation.evaluate import Judged, Progress, Window
@@ -46,7 +46,7 @@ def evaluate_live(model: Model, window: Window, *, seed: int = 0, progress: Prog
     folded = -np.inf
     for number, i in enumerate(wanted):
         if times[i] > folded:
-            replay.run(_between(window.log, folded, times[i]), score_from=np.inf)
+            replay.run(between(window.log, folded, times[i]), score_from=np.inf)
             folded = times[i]
         targets = clicked.get(int(window.log.impressions.position[i]))
         if targets:
@@ -103,20 +103,3 @@ def _clicked(log: EventLog) -> dict[int, list[int]]:
         if position != NONE and weight > 0 and article not in clicked.setdefault(int(position), []):
             clicked[int(position)].append(int(article))
     return clicked
-
-
-def _between(log: EventLog, first: float, last: float) -> EventLog:
-    """The events with ``first <= known_at < last``."""
-    i, c = log.impressions, log.clicks
-    rows = slice(*np.searchsorted(i.known_at, [first, last]))
-    offsets = i.offsets[rows.start : rows.stop + 1]
-    whole = {
-        name: getattr(i, name)[rows]
-        for name in ImpressionColumns.__dataclass_fields__
-        if name not in ("offsets", "items")
-    }
-    impressions = ImpressionColumns(offsets=offsets - offsets[0], items=i.items[offsets[0] : offsets[-1]], **whole)
-    part = slice(*np.searchsorted(c.known_at, [first, last]))
-    return EventLog(
-        impressions, ClickColumns(**{name: getattr(c, name)[part] for name in ClickColumns.__dataclass_fields__})
-    )

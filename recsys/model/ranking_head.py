@@ -1,7 +1,7 @@
-"""The two stages of the ranking head: a score for each candidate alone, then click probabilities within a list.
+"""The two stages of the ranking head: a score for each candidate alone, and click probabilities within a list.
 
 A list's probabilities are a softmax over its items and one outside option, "clicks on nothing" (the conditional logit
-model, McFadden 1974), so they are calibrated both for logs in which every list has a click and for logs with empty ones.
+model, McFadden 1974), so they are calibrated for logs in which every list has a click as for logs with empty ones.
 """
 
 from collections.abc import Sequence

@@ -172,7 +172,8 @@ def _descend(
     if steps == 0:
         return
     optimiser = torch.optim.AdamW(head.parameters(), lr=config.rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.rate, total_steps=steps, pct_start=0.1)
+    warm_up = max(0.1, 1.5 / max(steps, 2))  # OneCycleLR divides by zero when it is one step exactly
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.rate, total_steps=steps, pct_start=warm_up)
     generator = np.random.default_rng(seed)
     head.train()
     for step in range(steps):

@@ -98,7 +98,8 @@ def _optimiser(
         [{"params": others}, {"params": readers}], lr=config.rate, weight_decay=config.weight_decay
     )
     rates = [config.rate, config.rate * config.content_rate]
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=max(steps, 1), pct_start=WARM_UP)
+    warm_up = max(WARM_UP, 1.5 / max(steps, 2))  # OneCycleLR divides by zero when it is one step exactly
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=max(steps, 1), pct_start=warm_up)
     return optimiser, schedule
 
 

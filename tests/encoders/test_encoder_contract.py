@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from recsys.domain import Article
 from recsys.encoders import Encoder
@@ -14,7 +15,7 @@ from recsys.encoders.title import TitleEncoder
 HEADLINES = [
     "Storm closes the mountain passes for a second night",
     "Rates",
-    "City council votes to turn the old harbour warehouses into flats, with a third of them kept for families on low incomes",
+    "City council votes to turn the old harbour warehouses into flats, a third of them for families on low incomes",
     "Why your tomatoes split, and what to do about it",
     "Late goal sends the visitors through",
     "A new telescope finds water on a planet that should have lost it long ago",
@@ -101,8 +102,6 @@ def test_the_batch_size_changes_nothing(
     request: pytest.FixtureRequest,
 ) -> None:
     exact: Encoder = request.getfixturevalue(f"exact_{kind.modality}_encoder")
-    import torch
-
     other = kind(device="cpu", dtype=torch.float32, batch_size=batch_size)
     some = [articles[0], NEITHER, *articles[1:]]
     vectors, mask = exact.encode(some)

@@ -57,12 +57,12 @@ def test_words_are_letters_with_their_marks_and_single_han_characters() -> None:
 
 
 def test_the_share_counts_every_occurrence() -> None:
-    pieces = {"known": [5], "two": [6, 7], "unknown": [0], "scraps": [8, 9, 10]}
+    pieces = {"known": [5], "twofold": [6, 7], "unknown": [0], "scraps": [8, 9, 10]}
 
     def tokenize(some: list[str]) -> list[list[int]]:
         return [pieces[word] for word in some]
 
-    texts = ["known known known", "two unknown scraps"]
+    texts = ["known known known", "twofold unknown scraps"]
     assert unknown_share(texts, tokenize, 0, shattered_is_unknown=True) == pytest.approx(2 / 7)
     assert unknown_share(texts, tokenize, 0, shattered_is_unknown=False) == pytest.approx(1 / 9)
     assert unknown_share(texts, tokenize, None, shattered_is_unknown=False) == 0.0

@@ -77,3 +77,11 @@ def test_the_second_after_sees_them() -> None:
     shown, clicked = FEATURES.index("times_shown_to_user"), FEATURES.index("times_clicked_by_user")
     np.testing.assert_allclose(examples.features[:, shown], np.log1p([0, 0, 1, 1]), rtol=1e-6)
     np.testing.assert_allclose(examples.features[:, clicked], np.log1p([0, 0, 0, 1]), rtol=1e-6)
+
+
+def test_the_last_day_of_a_user_begins_just_after_the_same_second_of_yesterday() -> None:
+    lists = tuple(Shown(i, 1, START + 86400.0 * day, (1,)) for i, day in enumerate((0.0, 0.5, 1.0), 1))
+    world = World(lists, (), 1, 1)
+    examples = begun(world).run(log_of(world))
+    found = examples.features[:, FEATURES.index("user_rows_last_day")]
+    np.testing.assert_allclose(found, np.log1p([0, 1, 1]), rtol=1e-6)
