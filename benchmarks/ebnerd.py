@@ -14,8 +14,9 @@ from recsys.domain import RecsysError, Timestamp
 from recsys.encoders import expected_ids, load_encoders
 from recsys.evaluation import metrics
 from recsys.evaluation.evaluate import RANKING
+from recsys.features.examples import Examples
 from recsys.features.features import FEATURES
-from recsys.features.replay import Examples, Replay
+from recsys.features.replay import Replay
 from recsys.ingest.importer import import_path
 from recsys.lifecycle.encode import encode_new
 from recsys.lifecycle.train import evaluate, train

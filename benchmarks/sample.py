@@ -24,8 +24,8 @@ from recsys.evaluation import metrics
 from recsys.evaluation.bootstrap import paired_bootstrap
 from recsys.evaluation.evaluate import Judged, evaluate_shown, replayed, scores
 from recsys.evaluation.report import table
+from recsys.features.examples import Examples
 from recsys.features.features import AGES, COUNTERS, FEATURES, SHARES
-from recsys.features.replay import Examples
 from recsys.ingest.importer import import_path
 from recsys.lifecycle.encode import encode_new
 from recsys.lifecycle.train import indexable, window_of

@@ -11,8 +11,9 @@ from recsys.columns import NONE, Bools, Catalogue, EventLog, Floats, Floats32, I
 from recsys.domain import RecsysError, Timestamp
 from recsys.evaluation import metrics
 from recsys.evaluation.bootstrap import bootstrap_mean
+from recsys.features.examples import Examples
 from recsys.features.features import FEATURES, Attributes
-from recsys.features.replay import Examples, Replay
+from recsys.features.replay import Replay
 from recsys.pipeline import affinity
 from recsys.pipeline.model import Model
 from recsys.pipeline.scorer import assemble, listwise_inputs

@@ -11,11 +11,11 @@ from numba import njit
 
 from recsys.columns import NONE, Catalogue, Floats, Floats32, Ints
 from recsys.features.history import UserView, taste_of
+from recsys.features.marks import Scratch, mark_readers, mark_user, unmark
 from recsys.features.state import CHANCES, CLICKS, EXPOSURES, HALF_LIVES, READERS, TASTE, ArticleState, cell_of
 
 PRIOR = 10.0  # exposures' worth of the general CTR that every article starts with
 NEVER = 24.0 * 60.0  # hours since something that never happened
-RECENT = 5  # newest clicks for co-click
 
 _HALF_LIFE_NAMES = ("30m", "2h", "8h", "24h", "72h")
 COUNTERS = tuple(
@@ -52,16 +52,6 @@ class Attributes(NamedTuple):
     signatures: Floats32  # (articles, TASTE) of the titles, zeros unknown
 
 
-class Scratch(NamedTuple):
-    """A reader's own working memory, zero between calls."""
-
-    times_shown: Ints  # (articles,)
-    last_shown: Floats  # (articles,)
-    times_clicked: Ints  # (articles,)
-    last_clicked: Floats  # (articles,)
-    marks: Floats  # (4, users)
-
-
 class RequestContext(NamedTuple):
     """Codes of where the list is shown, see ``recsys.columns``."""
 
@@ -75,17 +65,6 @@ def attributes_of(catalogue: Catalogue, signatures: Floats32) -> Attributes:
     """The kernel's part of a catalogue; signatures are (articles, TASTE)."""
     c = catalogue
     return Attributes(c.published_at, c.section, len(c.sections), c.premium, c.length, signatures)
-
-
-def scratch_for(articles: int, users: int) -> Scratch:
-    """Working memory for article keys below ``articles`` and user keys below ``users``."""
-    return Scratch(
-        np.zeros(articles, np.int64),
-        np.zeros(articles),
-        np.zeros(articles, np.int64),
-        np.zeros(articles),
-        np.zeros((4, users)),
-    )
 
 
 def title_signatures(titles: Floats32) -> Floats32:
@@ -113,8 +92,8 @@ def compute_features(
     out: Floats32,
 ) -> None:
     """Write the features of candidate keys (n,), as known strictly before ``t`` seconds, to ``out`` (n, WIDTH)."""
-    _mark_user(view, scratch)
-    _mark_readers(state, view, user, request.context_article, scratch)
+    mark_user(view, scratch)
+    mark_readers(state, view, user, request.context_article, scratch)
     taste = taste_of(view, attributes.signatures)
     shares = _section_shares(view, attributes)
     premium_share, mean_length = _means(view, attributes)
@@ -133,7 +112,7 @@ def compute_features(
         at = _co_click(state, scratch, taste, a, row, at)
         at = _catalogue(attributes, a, last, request, shares, premium_share, mean_length, row, at)
         row[at:] = tail
-    _unmark(state, view, request.context_article, scratch)
+    unmark(state, view, request.context_article, scratch)
 
 
 @njit(cache=True)
@@ -279,57 +258,3 @@ def _means(view: UserView, attributes: Attributes) -> tuple[float, float]:
             length += np.log1p(attributes.length[a])
             lengths += 1
     return premium / known, length / max(lengths, 1)
-
-
-@njit(cache=True)
-def _mark_user(view: UserView, scratch: Scratch) -> None:
-    for i in range(len(view.shown)):
-        scratch.times_shown[view.shown[i]] += 1
-        scratch.last_shown[view.shown[i]] = view.shown_at[i]
-    for i in range(len(view.clicked)):
-        scratch.times_clicked[view.clicked[i]] += 1
-        scratch.last_clicked[view.clicked[i]] = view.clicked_at[i]
-
-
-@njit(cache=True)
-def _mark_readers(state: ArticleState, view: UserView, user: int, context_article: int, scratch: Scratch) -> None:
-    """Mark the readers of the user's articles: of the last, the newest, all, and the one being read."""
-    clicks = len(view.clicked)
-    for i in range(clicks):
-        if view.clicked_weight[i] > 0.0:
-            _mark(state, view.clicked[i], user, 2, scratch)
-            if i >= clicks - RECENT:
-                _mark(state, view.clicked[i], user, 1, scratch)
-            if i == clicks - 1:
-                _mark(state, view.clicked[i], user, 0, scratch)
-    if context_article != NONE:
-        _mark(state, context_article, user, 3, scratch)
-
-
-@njit(cache=True)
-def _mark(state: ArticleState, article: int, user: int, kind: int, scratch: Scratch) -> None:
-    count = min(state.reader_total[article], READERS)
-    weight = 1.0 / np.sqrt(count + 4.0)
-    for r in range(count):
-        reader = state.readers[article, r]
-        if reader != user:
-            scratch.marks[kind, reader] += weight
-
-
-@njit(cache=True)
-def _unmark(state: ArticleState, view: UserView, context_article: int, scratch: Scratch) -> None:
-    for article in view.shown:
-        scratch.times_shown[article] = 0
-        scratch.last_shown[article] = 0.0
-    for article in view.clicked:
-        scratch.times_clicked[article] = 0
-        scratch.last_clicked[article] = 0.0
-        _clear_marks(state, article, scratch)
-    if context_article != NONE:
-        _clear_marks(state, context_article, scratch)
-
-
-@njit(cache=True)
-def _clear_marks(state: ArticleState, article: int, scratch: Scratch) -> None:
-    for r in range(min(state.reader_total[article], READERS)):
-        scratch.marks[:, state.readers[article, r]] = 0.0

@@ -26,8 +26,9 @@ MORNING = (1, 0.5, 0.5, 0.5, 1, 5, 14, 16, 10, 6, 4, 4, 5, 4, 3, 3, 4, 5, 5, 5, 
 EVENING = (2, 1, 0.5, 0.5, 0.5, 1, 3, 4, 4, 3, 3, 4, 7, 5, 4, 4, 5, 7, 9, 12, 14, 13, 9, 4)
 
 # What a unit of each effect adds to the utility of an article, in which the noise is a standard Gumbel draw.
-TITLE, PICTURE, FRESHNESS, POPULARITY, PAYWALL = 1.25, 0.95, 1.0, 0.8, -0.5
+TITLE, PICTURE, FRESHNESS, POPULARITY, PAYWALL = 1.15, 1.0, 1.0, 0.7, -0.5
 FRESH_HOURS = 18.0  # the freshness of an article of this age is 1/e
+LISTS_PER_VISIT = 1.42  # measured: a click often leads on to a second list
 DRIFT = 0.975  # of a taste is left after a day; the rest is new
 
 
@@ -196,7 +197,7 @@ def _newsroom(topic: Topic, rng: np.random.Generator) -> list[str]:
 
 
 def _readers(topics: tuple[Topic, ...], count: int, impressions: int, days: int, rng: np.random.Generator) -> Readers:
-    keen = rng.lognormal(0, 1.2, count)  # a few readers come every day, many once or twice in all
+    keen = np.minimum(rng.lognormal(0, 1.2, count), 20)  # a few readers come every day, many once or twice in all
     return Readers(
         title_taste=_title_tastes(topics, count, days, rng),
         style_taste=_style_tastes(count, rng),
@@ -207,11 +208,9 @@ def _readers(topics: tuple[Topic, ...], count: int, impressions: int, days: int,
     )
 
 
-LISTS_PER_VISIT = 1.42  # measured: a click often leads on to a second list
-
-
 def _visits(keen: Floats, impressions: int) -> Ints:
-    return np.maximum(1, np.round(keen / keen.sum() * impressions / LISTS_PER_VISIT)).astype(np.int64)
+    visits: Ints = np.maximum(1, np.round(keen / keen.sum() * impressions / LISTS_PER_VISIT)).astype(np.int64)
+    return visits
 
 
 def _title_tastes(topics: tuple[Topic, ...], count: int, days: int, rng: np.random.Generator) -> Floats:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from recsys.columns import NONE, Floats, Floats32, Ints
-from recsys.features.replay import Examples
+from recsys.features.examples import Examples
 from recsys.pipeline.model import Views
 
 LEARNED = ("learned", "learned_context", "learned_there")

@@ -6,9 +6,10 @@ import numpy as np
 
 from recsys.columns import NONE, Bools, Catalogue, Ints
 from recsys.domain import Timestamp
-from recsys.features.features import Attributes, RequestContext, Scratch
+from recsys.features.examples import HISTORY
+from recsys.features.features import Attributes, RequestContext
 from recsys.features.history import UserView
-from recsys.features.replay import HISTORY
+from recsys.features.marks import Scratch
 from recsys.features.state import ArticleState
 
 ANYWHERE = RequestContext(0, 0, -1, NONE)

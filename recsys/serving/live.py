@@ -12,7 +12,8 @@ from recsys.columns import EventLog, Ints
 from recsys.database import articles, events, models
 from recsys.database.session import Sessions
 from recsys.domain import RecsysError, Timestamp
-from recsys.features.features import Scratch, attributes_of, scratch_for
+from recsys.features.features import attributes_of
+from recsys.features.marks import Scratch, scratch_for
 from recsys.features.replay import fold_live
 from recsys.features.state import TASTE, grown
 from recsys.pipeline.load import TITLE, load_content, load_view, load_world, signatures, user_room

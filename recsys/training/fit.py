@@ -10,8 +10,9 @@ import torch
 
 from recsys.columns import EventLog, Floats32, Ints
 from recsys.domain import Modality, RecsysError, Timestamp
+from recsys.features.examples import Examples
 from recsys.features.features import Attributes
-from recsys.features.replay import Examples, Replay
+from recsys.features.replay import Replay
 from recsys.pipeline import affinity
 from recsys.pipeline.content import Content
 from recsys.pipeline.model import Heads, Model, Views, views_of

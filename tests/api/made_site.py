@@ -37,15 +37,15 @@ def favourite_of(reader: int) -> str:
     return SECTIONS[reader % len(SECTIONS)]
 
 
-def build(settings: Settings, now: Timestamp) -> str:
-    """Make the newspaper under ``settings.home``, encode it and train on it; returns the model version."""
+def build(settings: Settings, now: Timestamp) -> tuple[str, str]:
+    """Make the newspaper under ``settings.home`` and train on it twice: the live version, and a candidate."""
     upgrade(settings)
     sessions = open_sessions(settings)
     _import(sessions, settings.home / "pictures", now)
     encode_new(sessions, load_encoders(settings))
-    version = train(sessions, settings).version
+    live, candidate = (train(sessions, settings, seed=seed).version for seed in range(2))
     sessions.kw["bind"].dispose()
-    return version
+    return live, candidate
 
 
 def _import(sessions: Sessions, pictures: Path, now: Timestamp) -> None:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from recsys.columns import NONE, ClickColumns, EventLog, Floats, ImpressionColumns
 from recsys.features.features import Attributes
-from recsys.features.replay import Examples, Replay
+from recsys.features.examples import Examples
+from recsys.features.replay import Replay
 from recsys.features.state import TASTE, ArticleState
 
 PLAIN = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")  # numba's functions run as plain Python

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from recsys.domain import RecsysError
 from recsys.features.features import AGES, COUNTERS, FEATURES, SHARES
-from recsys.features.replay import Examples
+from recsys.features.examples import Examples
 
 COUNTED = [FEATURES.index(name) for name in (*COUNTERS, *SHARES, *AGES, "clicks_overall")]
 

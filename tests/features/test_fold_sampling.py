@@ -7,7 +7,7 @@ from fold_worlds import START, Shown, World, begun, busy_world, by_list, log_of,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.features.replay import Examples
+from recsys.features.examples import Examples
 
 
 def sampled_of(examples: Examples) -> list[list[int]]:

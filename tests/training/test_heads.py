@@ -1,0 +1,264 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_lists import (
+    FRONT_PAGE,
+    MODALITIES,
+    OTHER,
+    SIGNAL,
+    click,
+    click_chance,
+    clicks_by,
+    first_places,
+    listwise_scores,
+    made_lists,
+    pointwise_scores,
+)
+
+from recsys.features.features import REQUEST
+from recsys.pipeline.model import Heads
+from recsys.training.heads import HeadConfig, Lists, calibrate, choice_loss, fit_heads
+
+FAST = HeadConfig(epochs=6, batch=64, rate=5e-3)
+
+
+def halves(lists: Lists) -> tuple[Lists, Lists]:
+    middle = len(lists) // 2
+    return lists.take(np.arange(middle)), lists.take(np.arange(middle, len(lists)))
+
+
+def bits(heads: Heads) -> list[bytes]:
+    states = (heads.pointwise.state_dict(), heads.listwise.state_dict())
+    return [tensor.numpy().tobytes() for state in states for tensor in state.values()]
+
+
+def log_loss(logits: np.ndarray, outside: np.ndarray, lists: Lists) -> float:
+    """Mean negative log-likelihood of each list's one click, or of none, list by list."""
+    losses = []
+    for i in range(len(lists)):
+        rows = slice(lists.offsets[i], lists.offsets[i + 1])
+        own = np.append(logits[rows], outside[i]).astype(np.float64)
+        chosen = np.append(lists.labels[rows], lists.labels[rows].sum() == 0) > 0
+        losses.append(np.log(np.exp(own - own.max()).sum()) + own.max() - own[chosen].mean())
+    return float(np.mean(losses))
+
+
+def test_the_pointwise_head_finds_what_is_clicked_among_sampled_articles() -> None:
+    lists = made_lists(400, length=4, sampled=8)
+    lists.rows[lists.shown, OTHER] += 2.0  # what is shown differs from what is not
+    clicks_by(lists, SIGNAL, strength=4.0)
+    train, test = halves(lists)
+    scores = pointwise_scores(fit_heads(train, MODALITIES, config=FAST), test)
+    assert first_places(scores, test) > 0.6  # of 12
+    assert scores[test.shown].mean() > scores[~test.shown].mean() + 1.0
+
+
+def test_only_lists_that_got_samples_teach_the_pointwise_head() -> None:
+    lists = made_lists(300, length=4, sampled=8)
+    clicks_by(lists, SIGNAL, strength=4.0)
+    bare = np.repeat(np.arange(len(lists)) % 2 == 1, 12)
+    mixed = lists.take(np.arange(len(lists)), lists.shown | ~bare)
+    assert sorted(set(np.diff(mixed.offsets).tolist())) == [4, 12]
+    test = made_lists(200, length=4, sampled=8, seed=1)
+    clicks_by(test, SIGNAL, strength=4.0, seed=1)
+    assert first_places(pointwise_scores(fit_heads(mixed, MODALITIES, config=FAST), test), test) > 0.5
+
+
+def test_samples_that_came_only_to_lists_without_a_click_leave_the_pointwise_head_trained() -> None:
+    lists = made_lists(300, length=6, sampled=4)
+    clicks_by(lists, SIGNAL, strength=4.0)
+    sampled = np.arange(len(lists)) % 3 == 0
+    lists.labels[np.repeat(sampled, 10)] = 0.0
+    kept = lists.take(np.arange(len(lists)), lists.shown | np.repeat(sampled, 10))
+    assert first_places(pointwise_scores(fit_heads(kept, MODALITIES, config=FAST), kept), kept) > 0.5
+
+
+def test_the_listwise_head_learns_what_exists_only_relative_to_the_list() -> None:
+    lists = made_lists(600, length=5)
+    lists.rows[:, SIGNAL] += np.repeat(np.random.default_rng(1).standard_normal(600) * 5, 5)
+    place = np.argsort(lists.rows[:, SIGNAL].reshape(600, 5), axis=1)[:, 2]  # the middle one is clicked
+    click(lists, place)
+    train, test = halves(lists)
+    heads = fit_heads(train, MODALITIES, config=HeadConfig(epochs=12, batch=64, rate=5e-3))
+    assert first_places(listwise_scores(heads, test)[0], test) > 0.8
+    assert first_places(pointwise_scores(heads, test), test) < 0.45
+
+
+def test_sampled_rows_are_not_in_the_lists_of_the_listwise_head() -> None:
+    lists = made_lists(100, length=4, sampled=5)
+    clicks_by(lists, SIGNAL, strength=3.0)
+    corrupted = Lists(lists.offsets, lists.rows.copy(), lists.labels, lists.shown)
+    corrupted.rows[~lists.shown] = 1e3
+    before, after = (fit_heads(some, MODALITIES, config=FAST).listwise for some in (lists, corrupted))
+    for name, tensor in before.state_dict().items():
+        assert torch.equal(tensor, after.state_dict()[name]), name
+
+
+def test_calibration_mends_an_overconfident_head_and_keeps_the_order() -> None:
+    lists = made_lists(600)
+    clicks_by(lists, SIGNAL, strength=1.0, outside=1.0)
+    heads = fit_heads(lists.take(np.arange(200)), MODALITIES, config=FAST)
+    head = heads.listwise
+    head.temperature.fill_(0.15)
+    head.outside_shift.fill_(3.0)
+    newest, test = lists.take(np.arange(200, 400)), lists.take(np.arange(400, 600))
+    before, far = listwise_scores(heads, test)
+    temperature, shift = calibrate(head, newest)
+    head.temperature.mul_(temperature)
+    head.outside_shift.copy_(head.outside_shift / temperature + shift)
+    after, near = listwise_scores(heads, test)
+    assert log_loss(after, near, test) < log_loss(before, far, test) - 0.3
+    np.testing.assert_array_equal(np.argsort(after[:6]), np.argsort(before[:6]))
+    for rows in np.split(np.arange(len(test.labels)), len(test)):
+        np.testing.assert_array_equal(np.argsort(after[rows]), np.argsort(before[rows]))
+
+
+def test_calibration_is_the_minimum_of_the_loss() -> None:
+    lists = made_lists(300)
+    clicks_by(lists, SIGNAL, strength=1.0, outside=0.5)
+    heads = fit_heads(lists.take(np.arange(100)), MODALITIES, config=FAST)
+    heads.listwise.temperature.fill_(1.0)
+    heads.listwise.outside_shift.fill_(0.0)
+    newest = lists.take(np.arange(100, 300))
+    logits, outside = listwise_scores(heads, newest)
+    temperature, shift = (float(value) for value in calibrate(heads.listwise, newest))
+    best = log_loss(logits / temperature, outside / temperature + shift, newest)
+    for warmer in (0.9, 1.1):
+        assert best < log_loss(logits / temperature / warmer, outside / temperature / warmer + shift, newest)
+    for more in (-0.2, 0.2):
+        assert best < log_loss(logits / temperature, outside / temperature + shift + more, newest)
+
+
+@pytest.mark.parametrize("held_out", ["perfect", "opposite"])
+def test_calibration_stays_sane_on_few_lists_that_the_head_gets_all_right_or_all_wrong(held_out: str) -> None:
+    lists = made_lists(300)
+    clicks_by(lists, SIGNAL, strength=6.0)
+    heads = fit_heads(lists, MODALITIES, config=FAST)
+    few = made_lists(5, seed=3)
+    logits = listwise_scores(heads, few)[0].reshape(5, 6)
+    click(few, logits.argmax(axis=1) if held_out == "perfect" else logits.argmin(axis=1))
+    temperature, shift = (float(value) for value in calibrate(heads.listwise, few))
+    assert 0.05 < temperature < 50
+    assert abs(shift) < 20
+
+
+def test_predicted_clicks_are_as_many_as_there_are() -> None:
+    lists = made_lists(1200)
+    front = np.random.default_rng(4).random(1200) < 0.5
+    lists.rows[:, FRONT_PAGE] = np.repeat(front, 6)
+    clicks_by(lists, SIGNAL, strength=1.0)
+    empty = np.random.default_rng(5).random(1200) < np.where(front, 0.2, 0.7)
+    lists.labels[np.repeat(empty, 6)] = 0.0
+    train, test = lists.take(np.arange(900)), lists.take(np.arange(900, 1200))
+    chance = click_chance(*listwise_scores(fit_heads(train, MODALITIES, config=FAST), test), test.offsets)
+    clicked = test.labels.reshape(-1, 6).any(axis=1)
+    assert chance.mean() == pytest.approx(clicked.mean(), abs=0.06)
+    for page in (True, False):
+        assert chance[front[900:] == page].mean() == pytest.approx(0.8 if page else 0.3, abs=0.1)
+
+
+def test_where_every_list_has_a_click_the_chance_of_none_goes_to_nothing() -> None:
+    lists = made_lists(400)
+    clicks_by(lists, SIGNAL, strength=1.0)
+    train, test = halves(lists)
+    heads = fit_heads(train, MODALITIES, config=HeadConfig(epochs=20, batch=32, rate=1e-2))
+    assert click_chance(*listwise_scores(heads, test), test.offsets).mean() > 0.97
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_choice_loss_is_the_likelihood_of_what_was_chosen(data: st.DataObject) -> None:
+    lengths = data.draw(st.lists(st.integers(1, 5), min_size=1, max_size=5))
+    longest, count = max(lengths), len(lengths)
+    generator = torch.Generator().manual_seed(data.draw(st.integers(0, 999)))
+    scores = torch.randn(count, longest, generator=generator, dtype=torch.float64) * 4
+    outside = torch.randn(count, generator=generator, dtype=torch.float64) if data.draw(st.booleans()) else None
+    mask = torch.arange(longest)[None] < torch.tensor(lengths)[:, None]
+    labels = ((torch.rand(count, longest, generator=generator) < 0.4) & mask).double()
+    total = 0.0
+    for i, length in enumerate(lengths):
+        weights = [float(scores[i, j].exp()) for j in range(length)]
+        everything = sum(weights) + (0.0 if outside is None else float(outside[i].exp()))
+        chosen = [weights[j] for j in range(length) if labels[i, j]]
+        if not chosen and outside is not None:
+            chosen = [float(outside[i].exp())]
+        total -= sum(np.log(weight / everything) for weight in chosen) / max(len(chosen), 1)
+    assert float(choice_loss(scores, mask, labels, outside)) == pytest.approx(total / count, rel=1e-9, abs=1e-9)
+
+
+def test_padding_gets_no_gradient_and_changes_nothing() -> None:
+    scores = torch.randn(2, 3, requires_grad=True)
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    choice_loss(scores, mask, torch.tensor([[1.0, 0, 0], [0, 0, 0]]), torch.zeros(2)).backward()
+    assert scores.grad is not None
+    assert scores.grad[0, 2] == 0
+    assert torch.isfinite(scores.grad).all()
+
+
+def test_the_same_seed_gives_the_same_heads_and_leaves_the_callers_dice_alone() -> None:
+    lists = made_lists(80, sampled=3)
+    clicks_by(lists, SIGNAL, strength=2.0)
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    first, again, other = (fit_heads(lists, MODALITIES, config=FAST, seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(torch.rand(3), expected)
+    assert bits(first) == bits(again)
+    assert bits(first) != bits(other)
+
+
+def test_the_newest_lists_calibrate_and_are_trained_on_as_well() -> None:
+    lists = made_lists(200)
+    clicks_by(lists, SIGNAL, strength=1.0, outside=1.0)
+    heads = fit_heads(lists, MODALITIES, config=FAST)
+    assert float(heads.listwise.temperature) != 1.0
+    older = fit_heads(lists.take(np.arange(180)), MODALITIES, config=HeadConfig(6, 64, 5e-3, held_out=0.0))
+    assert float(older.listwise.temperature) == 1.0
+    assert not heads.listwise.training
+    assert not heads.pointwise.training
+    name = "layers.0.weight"
+    assert not torch.equal(heads.listwise.state_dict()[name], older.listwise.state_dict()[name])
+
+
+@pytest.mark.parametrize(("lists", "length"), [(1, 6), (2, 1), (60, 1), (60, 3)])
+@pytest.mark.parametrize("clicked", ["all", "none"])
+def test_small_and_poor_logs_give_finite_heads(lists: int, length: int, clicked: str) -> None:
+    made = made_lists(lists, length=length, sampled=2 if lists == 60 else 0)
+    if clicked == "all":
+        clicks_by(made, SIGNAL, strength=1.0)
+    heads = fit_heads(made, MODALITIES, config=FAST)
+    scores = [pointwise_scores(heads, made), *listwise_scores(heads, made)]
+    assert all(np.isfinite(part).all() for part in scores)
+    if lists == 60:
+        chance = click_chance(scores[1], scores[2], made.offsets).mean()
+        assert chance > 0.8 if clicked == "all" else chance < 0.2
+
+
+def test_lists_of_unequal_lengths_are_taken_whole() -> None:
+    lengths = np.array([1, 4, 2])
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    rows = np.arange(7, dtype=np.float32)[:, None]
+    lists = Lists(offsets, rows, np.array([0, 1, 0, 0, 0, 0, 1], np.float32), np.array([1, 1, 1, 0, 0, 1, 1]) > 0)
+    taken = lists.take(np.array([2, 1]))
+    assert taken.rows[:, 0].tolist() == [5, 6, 1, 2, 3, 4]
+    assert taken.offsets.tolist() == [0, 2, 6]
+    only_shown = lists.take(np.array([1, 2]), lists.shown)
+    assert only_shown.rows[:, 0].tolist() == [1, 2, 5, 6]
+    assert only_shown.labels.tolist() == [1, 0, 0, 1]
+    assert only_shown.offsets.tolist() == [0, 2, 4]
+
+
+def test_progress_rises_to_the_end() -> None:
+    lists = made_lists(60)
+    clicks_by(lists, SIGNAL, strength=1.0)
+    said: list[tuple[int, int]] = []
+    fit_heads(lists, MODALITIES, config=FAST, progress=lambda done, total: said.append((done, total)))
+    shares = [done / total for done, total in said]
+    assert all(later >= earlier for earlier, later in zip(shares, shares[1:], strict=False))
+    assert shares[-1] == 1.0
+
+
+def test_request_columns_reach_the_outside_option() -> None:
+    assert FRONT_PAGE - made_lists(1).rows.shape[1] + len(REQUEST) == REQUEST.index("front_page")
