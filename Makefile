@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-BENCHMARKS ?= benchmarks/training.py benchmarks/serving.py # the others read data sets that you download yourself
+BENCHMARKS ?= benchmarks/sample.py # the others read data sets that you download yourself
 
 .PHONY: help setup demo serve test lint bench clean
 .DEFAULT_GOAL := help
@@ -15,7 +15,8 @@ setup: $(INSTALLED)  ## make .venv and install recsys in it, with the tools of i
 demo: $(INSTALLED)  ## from the sample to recommendations, retrained once
 	$(BIN)/recsys demo
 
-serve: $(INSTALLED)  ## start the API
+serve: $(INSTALLED)  ## start the API, on the demo's data unless there is other
+	@test -e $${RECSYS_HOME:-var}/recsys.db || $(BIN)/recsys demo
 	$(BIN)/recsys serve
 
 test: $(INSTALLED)  ## run every check and say how long each took

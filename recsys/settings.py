@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     title_encoder: str = Field(PACKAGED_TITLE_ENCODER, description="Hugging Face model name, or the packaged default")
     image_encoder: str = Field(PACKAGED_IMAGE_ENCODER, description="timm model name, or the packaged default")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where encoders and training run")
-    threads: int = Field(0, ge=0, description="torch threads; 0: torch's own choice")
+    threads: int = Field(1, ge=0, description="torch threads for training and answers; 0: torch's own choice")
     live_hours: float = Field(
         48.0, gt=0, description="an article is a candidate this long after it was last shown or published"
     )

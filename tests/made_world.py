@@ -112,7 +112,8 @@ def write(session: Session, folder: Path, encoders: dict[str, str]) -> None:
     put_vectors(session, catalogue, encoders)
     lists, clicks = made_log()
     events.add_impressions(session, lists)
-    events.add_clicks(session, clicks)
+    for backfilled in (True, False):
+        events.add_clicks(session, [click for click in clicks if click.backfilled == backfilled])
 
 
 def made_articles(folder: Path) -> list[Article]:

@@ -18,12 +18,12 @@ from recsys.encoders.source import IMAGE_STEPS, image_source
 from recsys.settings import PACKAGED_IMAGE_ENCODER
 
 _PACKAGED_DIM = 1280
-_BATCH_SIZES = {"cpu": 8, "cuda": 64}  # on a CPU the activations of 32 leave the cache and cost a fifth more time
+_BATCH_SIZES = {"cpu": 16, "cuda": 64}
 _DECODERS = 2  # threads; decoding takes a sixth of the model's time, so more would only wait
 
 
 class ImageEncoder:
-    """The picture of an article -> the model's pooled features, not normalised (an Encoder).
+    """The picture of an article -> the model's pooled features, not normalised.
 
     ``Article.image`` is the path of a local file. An http(s) address counts as missing: encoders never fetch; the
     service stores the pictures of articles as files first.

@@ -1,4 +1,4 @@
-"""timm's models and their own preprocessing, with the packaged weights renamed to timm's keys."""
+"""timm's models with their pretrained weights, and the preprocessing that timm states for each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,21 +9,9 @@ import torch
 from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from recsys.encoders.source import IMAGE_PACKAGE, Source, hub_commit, not_loaded
-
-_EXACT_STAGES = 4  # of seven
-_OUTER = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
-_PLAIN_BLOCK = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
-_EXPANDING_BLOCK = {
-    "_expand_conv": "conv_pw",
-    "_bn0": "bn1",
-    "_depthwise_conv": "conv_dw",
-    "_bn1": "bn2",
-    "_project_conv": "conv_pwl",
-    "_bn2": "bn3",
-}
+from recsys.encoders.packaged_image import packaged_model
+from recsys.encoders.source import Source, hub_commit, not_loaded
 
 
 @dataclass(frozen=True)
@@ -63,34 +51,20 @@ def build_model(source: Source, device: torch.device, classifier: bool = False) 
 
     To be run under ``torch.autocast`` for lower precision. Raises RecsysError when the weights cannot be had.
     """
+    import timm
+
     try:
-        packaged = source.kind == "packaged"
-        model = _packaged_model(source.location) if packaged else _timm_model(_timm_name(source), pretrained=True)
+        model: Any = (
+            packaged_model(device)
+            if source.kind == "packaged"
+            else timm.create_model(_timm_name(source), pretrained=True)
+        )
     except (OSError, ValueError, RuntimeError, LookupError, SafetensorError) as error:
         raise not_loaded(source.location, source.setting, error) from error
     if not classifier:
         model.reset_classifier(0)
     placed: nn.Module = model.eval().to(device).to(memory_format=torch.channels_last)
-    if packaged:
-        _keep_exact([model.conv_stem, model.bn1, *model.blocks[:_EXACT_STAGES]], device)
     return placed
-
-
-def _timm_model(name: str, pretrained: bool) -> Any:
-    import timm
-
-    return timm.create_model(name, pretrained=pretrained).eval()
-
-
-def _keep_exact(parts: list[Any], device: torch.device) -> None:
-    """Excludes these parts from autocast.
-
-    All in bfloat16, flat drawn pictures come out at a cosine of .95 to float32, since in them no noise averages out how
-    the first layers' few weights are rounded. With four stages in float32 the least of 288 plain colours is .9992, and
-    that costs little: these layers wait for memory, and their norms are folded.
-    """
-    for part in parts:
-        part.forward = torch.autocast(device.type, enabled=False)(part.forward)
 
 
 def _timm_name(source: Source) -> str:
@@ -107,42 +81,3 @@ def _timm_name(source: Source) -> str:
     if config.hf_hub_id:
         hub_commit(config.hf_hub_id, None, source.setting, probe="model.safetensors")
     return source.location
-
-
-def _packaged_model(name: str) -> Any:
-    weights = torch.load(IMAGE_PACKAGE.checked_weights(), map_location="cpu", weights_only=True)
-    model = _timm_model(name, pretrained=False)
-    model.load_state_dict(timm_keys(weights, [len(stage) for stage in model.blocks]), strict=True)
-    _fold_norm(model, "conv_stem", "bn1")
-    for stage in model.blocks[:_EXACT_STAGES]:
-        _fold_norms(stage)
-    return model
-
-
-def _fold_norms(stage: Any) -> None:
-    """Multiplies each batch norm into the convolution before it: the same function with a third less to compute."""
-    layers = [name for name, layer in stage.named_modules() if isinstance(layer, nn.Conv2d | nn.BatchNorm2d)]
-    for convolution, norm in zip(layers[::2], layers[1::2], strict=True):
-        _fold_norm(stage, convolution, norm)
-
-
-def _fold_norm(parent: Any, convolution: str, norm: str) -> None:
-    normalised = parent.get_submodule(norm)
-    parent.set_submodule(convolution, fuse_conv_bn_eval(parent.get_submodule(convolution), normalised))
-    parent.set_submodule(norm, normalised.act)
-
-
-def timm_keys(weights: dict[str, Tensor], blocks_by_stage: list[int]) -> dict[str, Tensor]:
-    """The checkpoint's keys as timm has them: stages of blocks instead of one flat list, and other layer names."""
-    places = [f"blocks.{stage}.{i}" for stage, count in enumerate(blocks_by_stage) for i in range(count)]
-    expanding = {key.split(".")[1] for key in weights if "._expand_conv." in key}
-    renamed = {}
-    for key, tensor in weights.items():
-        layer, _, rest = key.partition(".")
-        if layer == "_blocks":
-            block, layer, rest = rest.split(".", 2)
-            names = _EXPANDING_BLOCK if block in expanding else _PLAIN_BLOCK
-            renamed[f"{places[int(block)]}.{names[layer]}.{rest}"] = tensor
-        else:
-            renamed[f"{_OUTER[layer]}.{rest}"] = tensor
-    return renamed

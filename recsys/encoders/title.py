@@ -26,7 +26,7 @@ _PACKAGED_DIM = 384
 
 
 class TitleEncoder:
-    """The title alone -> the mean of the last layer over its at most 256 tokens, L2-normalised (an Encoder)."""
+    """The title alone -> the mean of the model's last layer over its tokens (at most 256), L2-normalised."""
 
     modality = "title"
 
@@ -174,12 +174,12 @@ def _quiet() -> Iterator[None]:
     import transformers
 
     logging: Any = transformers.utils.logging
-
-    level = logging.get_verbosity()
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(level)
-        logging.enable_progress_bar()
+        if bars:
+            logging.enable_progress_bar()

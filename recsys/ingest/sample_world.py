@@ -26,10 +26,12 @@ MORNING = (1, 0.5, 0.5, 0.5, 1, 5, 14, 16, 10, 6, 4, 4, 5, 4, 3, 3, 4, 5, 5, 5, 
 EVENING = (2, 1, 0.5, 0.5, 0.5, 1, 3, 4, 4, 3, 3, 4, 7, 5, 4, 4, 5, 7, 9, 12, 14, 13, 9, 4)
 
 # What a unit of each effect adds to the utility of an article, in which the noise is a standard Gumbel draw.
-TITLE, PICTURE, FRESHNESS, POPULARITY, PAYWALL = 1.15, 1.0, 1.0, 0.7, -0.5
+TITLE, PICTURE, FRESHNESS, POPULARITY, PAYWALL = 1.5, 1.35, 1.0, 0.7, -0.5
 FRESH_HOURS = 18.0  # the freshness of an article of this age is 1/e
 LISTS_PER_VISIT = 1.42  # measured: a click often leads on to a second list
-DRIFT = 0.975  # of a taste is left after a day; the rest is new
+SECTION_LOVE, TOPIC_LOVE = 2.8, 2.0  # how far followed sections and loved topics stand out
+FOLLOWED, LOVED = (1, 3), (1, 4)  # how many of each a reader has: the fewest, and one more than the most
+DRIFT = 0.985  # of a taste is left after a day; the rest is new
 
 
 @dataclass(frozen=True)
@@ -217,9 +219,10 @@ def _title_tastes(topics: tuple[Topic, ...], count: int, days: int, rng: np.rand
     """A few loved topics on top of a leaning to sections, drifting from day to day by an autoregression."""
     names = list(dict.fromkeys(topic.section for topic in topics))
     section = np.array([names.index(topic.section) for topic in topics])
-    tastes = 0.6 * rng.normal(size=(count, len(names)))[:, section] + 0.6 * rng.normal(size=(count, len(topics)))
-    loved = rng.random((count, len(topics))).argsort(axis=1) < rng.integers(2, 6, (count, 1))
-    tastes = _standard(tastes + 1.8 * loved)
+    followed = rng.random((count, len(names))).argsort(axis=1) < rng.integers(*FOLLOWED, (count, 1))
+    loved = rng.random((count, len(topics))).argsort(axis=1) < rng.integers(*LOVED, (count, 1))
+    noise = 0.35 * rng.normal(size=(count, len(topics)))
+    tastes = _standard(SECTION_LOVE * followed[:, section] + TOPIC_LOVE * loved + noise)
     path = [tastes]
     for _ in range(days - 1):
         tastes = DRIFT * tastes + np.sqrt(1 - DRIFT**2) * rng.normal(size=tastes.shape)

@@ -77,6 +77,7 @@ def start_worker(settings: Settings) -> Worker:
 def main() -> None:
     """Run as a process of its own: settings come as a line on standard input, whose end is the order to stop."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: worker: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     signal(SIGINT, SIG_IGN)  # an interrupt at the terminal goes to the parent, which stops this process
     settings = Settings.model_validate_json(sys.stdin.buffer.readline())
     stop = threading.Event()

@@ -99,7 +99,7 @@ class ContentSpace:
             RecsysError: when the content comes from encoders of other dimensions than these.
         """
         taken = content.take(keys)
-        return {name: self._project(name, taken) for name in self.modalities}
+        return {name: self._project(name, taken, len(keys)) for name in self.modalities}
 
     def vectors(self, content: Content, keys: Ints) -> Floats32:
         """Content vectors (n, dim), whose inner product is the weighted sum of the modalities' cosines."""
@@ -107,10 +107,10 @@ class ContentSpace:
         parts = [projected[name] * np.float32(np.sqrt(self.weight[name])) for name in self.modalities]
         return np.concatenate([np.zeros((len(keys), 0), np.float32), *parts], axis=1)
 
-    def _project(self, name: Modality, taken: Content) -> Floats32:
+    def _project(self, name: Modality, taken: Content, rows: int) -> Floats32:
         mean, matrix = self.mean[name], self.matrix[name]
         if name not in taken.vectors or len(mean) == 1:  # 1: no article had it when the space was fitted
-            return np.zeros((taken.rows, matrix.shape[1]), np.float32)
+            return np.zeros((rows, matrix.shape[1]), np.float32)
         if taken.vectors[name].shape[1] != len(mean):
             raise RecsysError(
                 f"{name} vectors have {taken.vectors[name].shape[1]} dimensions where this model was trained with "

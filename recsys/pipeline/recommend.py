@@ -64,7 +64,7 @@ def blended(model: Model, request: Request, keys: Ints) -> Floats32:
     views, towers = model.views, model.views.towers
     items, known = views.learned.vectors(request.history)
     read, there = views.content.vectors(request.history)
-    if not known.any():
+    if not items.any():
         return np.zeros(len(keys), np.float32)
     user = towers.user_vectors(items[None], request.ages[None], known[None])[0]
     profile = towers.content_profiles(read[None], request.ages[None], there[None])[0]

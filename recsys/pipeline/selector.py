@@ -11,7 +11,7 @@ def select(
     """Choose ``limit`` of n candidates by maximal marginal relevance (Carbonell and Goldstein 1998).
 
     Args:
-        utility: (n,) logits, higher is better; -inf is never chosen before a finite one.
+        utility: (n,) logits, higher is better; -inf is chosen only where the cap leaves no finite one.
         vectors: (n, dim) content vectors of any length; zeros are like nothing.
         sections: (n,) codes; a negative code is capped by nothing.
         limit: how many are wanted.
@@ -21,7 +21,7 @@ def select(
     Returns:
         rows of the candidates, first place first, without repetition.
     """
-    gain = _standardised(utility)
+    gain, finite = _standardised(utility), np.isfinite(utility)
     nearness = np.full(len(utility), -1.0)
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     cap = max(1, round(section_cap * limit / 10))
@@ -32,6 +32,7 @@ def select(
         full = [section for section, count in counts.items() if section >= 0 and count >= cap]
         open_rows = free & ~np.isin(sections, full)
         open_rows = open_rows if open_rows.any() else free
+        open_rows = open_rows & finite if (open_rows & finite).any() else open_rows
         value = (1 - diversity) * gain - diversity * np.maximum(nearness, 0.0)
         row = int(np.flatnonzero(open_rows)[np.argmax(value[open_rows])])
         chosen.append(row)

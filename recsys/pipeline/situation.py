@@ -27,15 +27,15 @@ class World:
     def live(self, at: Timestamp) -> Ints:
         """Keys of the articles that may be recommended: in the catalogue, published, and shown or published lately.
 
-        In a world that has no times at all (no list was ever shown and nothing has a date) every article is live.
+        Lately is counted back from the newest thing that is known, so that a site that was silent for days still
+        answers. In a world without any time (no list was ever shown and nothing has a date) every article is live.
         """
-        c, since = self.catalogue, at - self.live_hours * 3600.0
-        size = len(c)
-        published = ~(c.published_at > at) & (c.expires_at > at)
-        lately = (self.state.last_shown[:size] >= since) | (c.published_at >= since)
-        if not lately.any() and not np.isfinite(self.state.last_shown).any() and np.isnan(c.published_at).all():
-            lately = np.ones(size, np.bool_)
-        keys: Ints = np.flatnonzero(published & lately)
+        c = self.catalogue
+        shown = self.state.last_shown[: len(c)]
+        here = ~(c.published_at > at) & (c.expires_at > at)
+        seen_at = np.fmax(shown, np.where(here, c.published_at, -np.inf))  # NaN, no date, loses against any time
+        newest = min(at, seen_at.max(initial=-np.inf))
+        keys: Ints = np.flatnonzero(here & (seen_at >= newest - self.live_hours * 3600.0))
         return keys
 
 

@@ -39,28 +39,32 @@ Source = Callable[[Query, int], Ints]
 
 
 def trending(query: Query, k: int) -> Ints:
-    """Most clicked lately (half-life 30 minutes)."""
-    return _best(query.keys, _decayed(query, CLICKS), k)
+    """Most clicked lately (half-life 30 minutes); in a log that ended long ago, most clicked ever."""
+    lately = _decayed(query, CLICKS)
+    ever = query.world.state.totals[query.keys, CLICKS].astype(np.float64)
+    return _best(query.keys, lately if lately.any() else ever, k)
 
 
 def popular(query: Query, k: int) -> Ints:
     """Most shown lately (half-life 30 minutes), which is what editors and other rankers believe in."""
-    return _best(query.keys, _decayed(query, EXPOSURES), k)
+    lately = _decayed(query, EXPOSURES)
+    return _best(query.keys[lately > 0], lately[lately > 0], k)
 
 
 def fresh(query: Query, k: int) -> Ints:
     """Newest by publication, or by the first time shown where that is not known."""
     published = query.world.catalogue.published_at[query.keys]
     first = query.world.state.first_shown[query.keys]
-    first = np.where(np.isfinite(first), first, -np.inf)
-    return _best(query.keys, np.where(np.isnan(published), first, published), k)
+    since = np.where(np.isnan(published), first, published)
+    known = np.isfinite(since)
+    return _best(query.keys[known], since[known], k)
 
 
 def personal(query: Query, k: int) -> Ints:
     """Nearest to the user embedding among the learned item embeddings."""
     history = query.request.history
     items, known = query.views.learned.vectors(history)
-    if not known.any():
+    if not items.any():
         return query.keys[:0]
     user = query.views.towers.user_vectors(items[None], query.request.ages[None], known[None])
     return _found(query.views.learned.search(user, k, allowed=query.keys)[1][0])
@@ -69,7 +73,7 @@ def personal(query: Query, k: int) -> Ints:
 def content(query: Query, k: int) -> Ints:
     """Nearest to the mean content of what the user read."""
     items, known = query.views.content.vectors(query.request.history)
-    if not known.any():
+    if not items.any():
         return query.keys[:0]
     profile = query.views.towers.content_profiles(items[None], query.request.ages[None], known[None])
     return _found(query.views.content.search(profile, k, allowed=query.keys)[1][0])
@@ -77,8 +81,8 @@ def content(query: Query, k: int) -> Ints:
 
 def similar(query: Query, k: int) -> Ints:
     """Nearest in content to the last article the user read."""
-    items, known = query.views.content.vectors(query.request.history[-1:])
-    if not known.any():
+    items, _ = query.views.content.vectors(query.request.history[-1:])
+    if not items.any():
         return query.keys[:0]
     return _found(query.views.content.search(items, k, allowed=query.keys)[1][0])
 
@@ -111,8 +115,10 @@ def _best(keys: Ints, scores: Floats, k: int) -> Ints:
     k = min(k, len(keys))
     if k == 0:
         return keys[:0]
-    top = np.argpartition(-scores, k - 1)[:k]
-    return keys[top[np.lexsort((keys[top], -scores[top]))]]
+    last = np.partition(scores, len(scores) - k)[len(scores) - k]
+    better, level = scores > last, np.sort(keys[scores == last])
+    first = keys[better][np.lexsort((keys[better], -scores[better]))]
+    return np.concatenate([first, level[: k - len(first)]])
 
 
 def _found(keys: Ints) -> Ints:

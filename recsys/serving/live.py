@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 EVERY = 0.25  # seconds between two looks at the database
 SETTLED = 0.1  # seconds after which no more events of a stamp are expected
+PATIENCE = 1.0  # seconds; what becomes known so soon is waited for, what is dated later is passed over until then
 ROOM = 1024  # user and article keys that scratch memory is ahead of the database
 
 
@@ -35,6 +36,8 @@ class Live:
     world: World
     model: Model | None
     _scratch: Scratch
+    _clock: Timestamp  # of the newest event in the fold
+    _due: Timestamp  # when an event becomes known that the position in the log has already passed
 
     def __init__(self, sessions: Sessions, settings: Settings, encoders: dict[str, str], *, until: Timestamp = np.inf):
         """Load everything known before ``until``; see ``start`` for following the log from there."""
@@ -87,11 +90,11 @@ class Live:
             if self.model is None:  # else what changed meanwhile is still to be indexed
                 self._changes = articles.last_change(session)
             world = load_world(session, self.encoders, self.settings.live_hours, until=until)
-            self._position = events.end_of_log(session, until=until)
-            self._users = user_room(session)
-            span = events.time_span(session)
+            position = events.end_of_log(session, until=until)
+            due = _earliest(events.read_log(session, since=until), position)
+            users, span = user_room(session), events.time_span(session)
         with self.lock:
-            self.world = world
+            self.world, self._users, self._position, self._due = world, users, position, due
             self._clock = -np.inf if span is None else min(until, span[1])
             self._scratch = self._new_scratch()
 
@@ -118,14 +121,19 @@ class Live:
 
     def _follow_log(self, session: Session, now: Timestamp) -> None:
         """Fold what became known, up to a moment ago; a stretch that reaches back behind the fold is folded anew."""
-        new = events.read_log(session, after=self._position, until=now - SETTLED)
-        waiting = events.read_log(session, after=self._position, since=now - SETTLED)
+        until = now - SETTLED
+        new = events.read_log(session, after=self._position, until=until)
+        waiting = events.read_log(session, after=self._position, since=until)
         times = np.concatenate([new.impressions.known_at, new.clicks.known_at])
-        if len(times) == 0 or _blocked(new, waiting):
+        passed_over = _earliest(waiting, new.end)
+        if passed_over < now + PATIENCE:
             return
-        if times.min() <= self._clock:
+        self._due = min(self._due, passed_over)
+        if times.min(initial=np.inf) <= self._clock or self._due < until:
             log.info("events reach back behind the fold: folding the log anew")
-            self._load(now - SETTLED)
+            self._load(until)
+            return
+        if len(times) == 0:
             return
         users = {int(user): load_view(session, int(user), float(times.min())) for user in np.unique(new.clicks.user)}
         with self.lock:
@@ -157,9 +165,8 @@ class Live:
             model.views.put(load_content(session, model.encoders, keys), keys)
 
 
-def _blocked(new: EventLog, waiting: EventLog) -> bool:
-    """Whether an event that is still waiting lies before one to be folded, so that the position may not pass it."""
-    return any(
-        len(late) and len(ready) and late.position.min() < ready.position.max()
-        for late, ready in ((waiting.impressions, new.impressions), (waiting.clicks, new.clicks))
-    )
+def _earliest(stretch: EventLog, end: tuple[int, int]) -> Timestamp:
+    """When the first of these events becomes known that lies before this end of the log; +inf where none does."""
+    shown, clicks = stretch.impressions, stretch.clicks
+    passed = (shown.known_at[shown.position <= end[0]], clicks.known_at[clicks.position <= end[1]])
+    return float(np.concatenate(passed).min(initial=np.inf))

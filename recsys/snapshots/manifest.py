@@ -22,10 +22,15 @@ class Shape(BaseModel):
     heads: bool
 
 
-class Manifest(BaseModel):
-    """The manifest of one version."""
+class _Header(BaseModel):
+    """What the manifests of all formats have in common."""
 
     format: int = FORMAT
+
+
+class Manifest(_Header):
+    """The manifest of one version."""
+
     version: str
     fusion: str = "gated"
     encoders: dict[Modality, str]  # encoder ids
@@ -34,6 +39,17 @@ class Manifest(BaseModel):
     until: Timestamp | None
     metrics: dict[str, Any]
     files: dict[str, str]  # sha256 by file name
+    checksum: str = ""  # of all the other fields
+
+    def digest(self) -> str:
+        """Checksum of all fields but the checksum itself."""
+        return hashlib.sha256(self.model_dump_json(exclude={"checksum"}).encode()).hexdigest()
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Write a manifest with its own checksum."""
+    signed = manifest.model_copy(update={"checksum": manifest.digest()})
+    (folder / NAME).write_text(signed.model_dump_json(indent=1))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -42,14 +58,18 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         RecsysError: for a snapshot that is missing, damaged or from a newer version of the program.
     """
+    damaged = f"The manifest in {folder} is damaged: restore it, or train again."
     try:
-        manifest = Manifest.model_validate_json((folder / NAME).read_text())
+        text = (folder / NAME).read_bytes()
+        if _Header.model_validate_json(text).format > FORMAT:  # before the fields, which may be other ones by then
+            raise RecsysError(f"Snapshot {folder.name} was written by a newer version of recsys: upgrade this one.")
+        manifest = Manifest.model_validate_json(text)
     except FileNotFoundError as error:
         raise RecsysError(f"There is no snapshot in {folder}: restore the folder, or train again.") from error
     except ValidationError as error:
-        raise RecsysError(f"The manifest in {folder} is damaged: restore it, or train again.") from error
-    if manifest.format > FORMAT:
-        raise RecsysError(f"Snapshot {manifest.version} was written by a newer version of recsys: upgrade this one.")
+        raise RecsysError(damaged) from error
+    if manifest.checksum != manifest.digest():
+        raise RecsysError(damaged)
     for name, expected in manifest.files.items():
         path = folder / name
         if not path.exists() or sha256(path) != expected:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from recsys.columns import NONE, Ints
+from recsys.domain import RecsysError
 from recsys.model.ranking_head import ListwiseHead, PointwiseHead
 from recsys.model.two_towers import TowerConfig, TwoTowers
 from recsys.pipeline.content import ContentSpace
@@ -20,7 +22,7 @@ from recsys.pipeline.model import Heads, Model, Views
 from recsys.pipeline.scorer import widths
 from recsys.pipeline.towers import Towers
 from recsys.retrieval.index import VectorIndex
-from recsys.snapshots.manifest import NAME, Manifest, Shape, read_manifest, sha256
+from recsys.snapshots.manifest import Manifest, Shape, read_manifest, sha256, write_manifest
 
 WEIGHTS, LEARNED, CONTENT, ITEMS = "weights.safetensors", "learned.faiss", "content.faiss", "items.json"
 
@@ -34,23 +36,23 @@ def write_snapshot(model: Model, folder: Path, article_ids: dict[int, str]) -> N
         model: the version to write.
         folder: must not exist; its parent is made.
         article_ids: id of every article key that the model mentions.
+
+    Raises:
+        RecsysError: when the disk does not take it.
     """
     partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    views = model.views
-    save_file(_tensors(model), partial / WEIGHTS)
-    views.learned.save(partial / LEARNED)
-    views.content.save(partial / CONTENT)
-    items = {
-        "learned": [article_ids[int(key)] for key in views.learned.keys],
-        "content": [article_ids[int(key)] for key in views.content.keys],
-        "behaviour": [article_ids.get(int(key), "") for key in views.towers.id_keys],
-    }
-    (partial / ITEMS).write_text(json.dumps(items))
-    (partial / NAME).write_text(_manifest(model, partial).model_dump_json(indent=1))
-    _sync(partial)
-    partial.rename(folder)
+    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+    try:
+        partial.mkdir(parents=True)
+        _write_files(model, partial, article_ids)
+        partial.rename(folder)
+    except (OSError, SafetensorError, RuntimeError) as error:  # RuntimeError: FAISS, for a full disk
+        raise RecsysError(
+            f"Version {model.version} could not be written to {folder.parent} ({error}): see that there is room and "
+            "that you may write there, then train again."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def read_snapshot(folder: Path, keys_of: KeysOf) -> Model:
@@ -60,6 +62,13 @@ def read_snapshot(folder: Path, keys_of: KeysOf) -> Model:
         RecsysError: for a snapshot that is missing, damaged or from a newer version of the program.
     """
     manifest = read_manifest(folder)
+    try:
+        return _read_files(manifest, folder, keys_of)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:  # RuntimeError: torch, for weights of other shapes
+        raise RecsysError(f"The snapshot in {folder} does not fit this version of recsys: train again.") from error
+
+
+def _read_files(manifest: Manifest, folder: Path, keys_of: KeysOf) -> Model:
     tensors = load_file(folder / WEIGHTS)
     items: dict[str, list[str]] = json.loads((folder / ITEMS).read_text())
     known = keys_of({article_id for ids in items.values() for article_id in ids})
@@ -72,6 +81,21 @@ def read_snapshot(folder: Path, keys_of: KeysOf) -> Model:
     heads = _heads(manifest, tensors) if manifest.shape.heads else None
     m = manifest
     return Model(m.version, views, heads, m.encoders, m.since, m.until, m.metrics)
+
+
+def _write_files(model: Model, folder: Path, article_ids: dict[int, str]) -> None:
+    views = model.views
+    save_file(_tensors(model), folder / WEIGHTS)
+    views.learned.save(folder / LEARNED)
+    views.content.save(folder / CONTENT)
+    items = {
+        "learned": [article_ids[int(key)] for key in views.learned.keys],
+        "content": [article_ids[int(key)] for key in views.content.keys],
+        "behaviour": [article_ids.get(int(key), "") for key in views.towers.id_keys],
+    }
+    (folder / ITEMS).write_text(json.dumps(items))
+    write_manifest(_manifest(model, folder), folder)
+    _sync(folder)
 
 
 def _tensors(model: Model) -> dict[str, Tensor]:

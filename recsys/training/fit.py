@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from recsys.columns import EventLog, Floats32, Ints
+from recsys.columns import ClickColumns, EventLog, Floats32, Ints
 from recsys.domain import Modality, RecsysError, Timestamp
 from recsys.features.examples import Examples
 from recsys.features.features import Attributes
@@ -105,22 +105,31 @@ def _chain(data: TrainingSet, examples: Examples, config: FitConfig, seed: int, 
     """Views for each slice of the lists, fitted on the clicks known before it; the last ones see the whole log."""
     starts = [len(examples) * part // SLICES for part in range(SLICES)] if len(examples) else []
     times = [float(examples.at[start]) for start in starts] + [data.until]
-    negatives = shown_not_clicked(data.log, NEGATIVES, seed)
     links = []
     for number, (start, until) in enumerate(zip([*starts, len(examples)], times, strict=True)):
         report("towers", number, len(times))
-        links.append(_Link(start, _views(data, negatives, until, config, seed)))
+        links.append(_Link(start, _views(data, until, config, seed)))
     report("towers", len(times), len(times))
     return links
 
 
-def _views(data: TrainingSet, negatives: Ints, until: Timestamp, config: FitConfig, seed: int) -> Views | None:
-    clicks = data.log.clicks
-    if not ((clicks.known_at < until) & (clicks.weight > 0)).any():
+def _views(data: TrainingSet, until: Timestamp, config: FitConfig, seed: int) -> Views | None:
+    log = _known_before(data.log, until)  # all of it: a later click in an old list makes another negative of that list
+    if not (log.clicks.weight > 0).any():
         return None
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    towers = fit_towers(data.content, clicks, until=until, negatives=negatives, config=config, seed=seed, device=device)
+    negatives = shown_not_clicked(log, NEGATIVES, seed)
+    towers = fit_towers(
+        data.content, log.clicks, until=until, negatives=negatives, config=config, seed=seed, device=device
+    )
     return views_of(towers, data.content, data.indexed)
+
+
+def _known_before(log: EventLog, until: Timestamp) -> EventLog:
+    """The log without the clicks that became known at ``until`` or later."""
+    known = log.clicks.known_at < until
+    columns = {name: getattr(log.clicks, name)[known] for name in ClickColumns.__dataclass_fields__}
+    return EventLog(log.impressions, ClickColumns(**columns))
 
 
 def _rows(chain: list[_Link], modalities: tuple[str, ...], examples: Examples, report: Report) -> Floats32:

@@ -47,6 +47,7 @@ class Lists:
 
 
 Progress = Callable[[int, int], None]
+BELIEF = 1.0  # lists' worth of evidence that a head needs no calibration, so that a few lists cannot carry it away
 
 
 def fit_heads(
@@ -92,7 +93,8 @@ def calibrate(head: ListwiseHead, shown: Lists) -> tuple[Tensor, Tensor]:
     def closure() -> Tensor:
         optimiser.zero_grad()
         scale = torch.exp(-log_temperature)
-        loss = choice_loss(scores * scale, mask, labels, outside * scale + shift) + 1e-4 * shift.square()
+        prior = BELIEF / len(shown) * (log_temperature.square() + shift.square())
+        loss = choice_loss(scores * scale, mask, labels, outside * scale + shift) + prior
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
@@ -127,7 +129,8 @@ def _fit_pointwise(
     head.standardise.fit(torch.from_numpy(lists.rows))
     clicked = np.add.reduceat(lists.labels, lists.offsets[:-1]) > 0
     sampled = np.add.reduceat(~lists.shown, lists.offsets[:-1]) > 0
-    train = np.flatnonzero(clicked & sampled) if sampled.any() else np.flatnonzero(clicked)
+    both = clicked & sampled
+    train = np.flatnonzero(both if both.any() else clicked)
 
     def loss(batch: Lists) -> Tensor:
         scores, mask = _padded(head(torch.from_numpy(batch.rows)), batch.offsets, 0.0)

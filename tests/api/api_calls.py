@@ -1,5 +1,6 @@
 """What tests of the API say again and again."""
 
+import json
 import time
 import uuid
 from collections.abc import Callable
@@ -30,7 +31,8 @@ def seen(items: list[str], user: str = "u1", **more: Any) -> dict[str, Any]:
 
 
 def send(client: Any, *events: Any) -> dict[str, Any]:
-    answer = client.post("/v1/events", json={"events": list(events)})
+    body = json.dumps({"events": events})  # unlike the client's own encoder it can write half a surrogate
+    answer = client.post("/v1/events", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 202, answer.text
     return dict(answer.json())
 

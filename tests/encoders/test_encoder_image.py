@@ -13,7 +13,8 @@ from PIL import Image
 
 from recsys.domain import Article, RecsysError
 from recsys.encoders.image import ImageEncoder
-from recsys.encoders.image_model import build_model, preprocessing, timm_keys
+from recsys.encoders.image_model import build_model, preprocessing
+from recsys.encoders.packaged_image import timm_keys
 from recsys.encoders.pictures import decode
 from recsys.encoders.source import IMAGE_PACKAGE, image_source
 
@@ -100,7 +101,7 @@ def test_bfloat16_keeps_the_direction(
 
 
 def test_damaged_weights_are_refused(monkeypatch: pytest.MonkeyPatch, photos: dict[str, Path]) -> None:
-    monkeypatch.setattr("recsys.encoders.image_model.IMAGE_PACKAGE", replace(IMAGE_PACKAGE, sha256="0" * 64))
+    monkeypatch.setattr("recsys.encoders.packaged_image.IMAGE_PACKAGE", replace(IMAGE_PACKAGE, sha256="0" * 64))
     with pytest.raises(RecsysError, match="reinstall"):
         ImageEncoder(device="cpu").encode(pictured(photos["china"]))
 

@@ -1,8 +1,8 @@
-"""Both encoders against a plain batched float32 loop over the same input, in the same run."""
+"""Both encoders against a plain batched float32 loop over the same input, in the same run, per second of CPU."""
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,36 +21,29 @@ from recsys.encoders.title import TitleEncoder
 pytestmark = pytest.mark.slow
 
 
-def fastest(run: Callable[[], object], times: int = 3) -> float:
-    """Seconds of the best of some runs, after one to warm up."""
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Together with counting CPU seconds this keeps the comparison fair on a machine that is busy with other work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def cpu_seconds(run: Callable[[], object], times: int = 2) -> float:
+    """CPU seconds of the best of some runs, after one to warm up."""
     run()
     seconds = []
     for _ in range(times):
-        start = time.perf_counter()
+        start = time.process_time()
         run()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     return min(seconds)
 
 
 def test_titles_are_as_fast_as_a_plain_loop(title_encoder: TitleEncoder) -> None:
     rng = np.random.default_rng(0)
-    vocabulary = [
-        "storm",
-        "council",
-        "budget",
-        "final",
-        "rate",
-        "police",
-        "school",
-        "harbour",
-        "winter",
-        "film",
-        "record",
-        "price",
-        "train",
-        "vote",
-        "team",
-    ]
+    vocabulary = ["storm", "council", "budget", "final", "rate", "police", "school", "harbour", "winter", "film"]
     texts = [" ".join(rng.choice(vocabulary, rng.integers(6, 16))) for _ in range(512)]
     articles = [Article(str(i), title=text) for i, text in enumerate(texts)]
     folder = TITLE_PACKAGE.checked_weights().parent
@@ -62,7 +55,7 @@ def test_titles_are_as_fast_as_a_plain_loop(title_encoder: TitleEncoder) -> None
             with torch.inference_mode():
                 model(**tokenizer(texts[start : start + 64], padding=True, return_tensors="pt"))
 
-    assert fastest(lambda: title_encoder.encode(articles)) < fastest(plain) / 0.8
+    assert cpu_seconds(lambda: title_encoder.encode(articles)) < cpu_seconds(plain) / 0.8
 
 
 def test_pictures_are_as_fast_as_a_plain_loop(
@@ -70,7 +63,7 @@ def test_pictures_are_as_fast_as_a_plain_loop(
 ) -> None:
     paths = []
     with Image.open(photos["china"]) as photo:
-        for i in range(64):
+        for i in range(32):
             buffer = io.BytesIO()
             photo.resize((480, 320)).rotate(i).save(buffer, "JPEG", quality=88)
             paths.append(tmp_path / f"{i}.jpg")
@@ -80,9 +73,9 @@ def test_pictures_are_as_fast_as_a_plain_loop(
     transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=model))
 
     def plain() -> None:
-        for start in range(0, len(paths), 32):
-            pictures = [transform(Image.open(path).convert("RGB")) for path in paths[start : start + 32]]
+        for start in range(0, len(paths), 16):
+            pictures = [transform(Image.open(path).convert("RGB")) for path in paths[start : start + 16]]
             with torch.inference_mode():
                 model(torch.stack(pictures))
 
-    assert fastest(lambda: image_encoder.encode(articles)) < fastest(plain) / 0.8
+    assert cpu_seconds(lambda: image_encoder.encode(articles)) < cpu_seconds(plain) / 0.8

@@ -9,8 +9,9 @@ import numpy as np
 from recsys.columns import NONE, Catalogue, Ints
 from recsys.database import articles, users
 from recsys.database.session import Sessions
-from recsys.features.features import attributes_of, scratch_for
+from recsys.features.features import attributes_of
 from recsys.features.history import UserView, empty_view
+from recsys.features.marks import scratch_for
 from recsys.features.state import TASTE, empty_state
 from recsys.pipeline.load import Dataset, load_view
 from recsys.pipeline.model import Model

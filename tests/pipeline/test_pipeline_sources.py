@@ -8,8 +8,6 @@ from pipeline_world import Made, by_hand, reading
 from recsys.columns import Floats, Ints
 from recsys.features.history import empty_view
 from recsys.pipeline import filters
-from recsys.pipeline.content import Content
-from recsys.pipeline.model import views_of
 from recsys.pipeline.situation import Request, World
 from recsys.pipeline.sources import NAMES, SHARE, SOURCES, Query, gather
 
@@ -54,14 +52,12 @@ class TestContract:
     def test_a_user_without_history(self, made: Made, name: str) -> None:
         query = query_of(made, Request(0, empty_view(), made_world.NOW))
         found = SOURCES[name](query, MANY)
-        assert len(found) == (0 if name in BY_HISTORY else len(query.keys))
+        assert (len(found) == 0) == (name in BY_HISTORY)
 
     def test_a_history_of_which_nothing_is_known(self, made: Made, name: str) -> None:
         """No title, no picture, no trained id: that is near to nothing, rather than equally near to everything."""
-        unknown = len(made.world.catalogue) - 1
-        assert made.model.views.towers.clicks(np.array([unknown])) == 0
-        views = views_of(made.model.views.towers, Content({}, {}), np.arange(1, unknown + 1))
-        query = Query(views, made.world, reading(unknown), made.world.live(made_world.NOW))
+        (bare,) = made.keys(made_world.BARE)
+        query = query_of(made, reading(int(bare)))
         assert (len(SOURCES[name](query, 10)) == 0) == (name in BY_HISTORY)
 
     def test_an_empty_world(self, made: Made, name: str) -> None:
@@ -94,7 +90,29 @@ def test_popular_is_by_exposures_of_the_last_half_hours(made: Made) -> None:
 def test_fresh_is_by_publication_or_by_first_showing() -> None:
     world = by_hand([10.0, np.nan, 40.0, np.nan], shown=[50.0, 20.0, 60.0, -np.inf])
     query = Query(None, world, reading(at=100.0), np.array([1, 2, 3, 4]))  # type: ignore[arg-type]
-    assert SOURCES["fresh"](query, 4).tolist() == [3, 2, 1, 4]
+    assert SOURCES["fresh"](query, 4).tolist() == [3, 2, 1]
+
+
+def test_of_equal_articles_the_oldest_keys_come_first() -> None:
+    world = by_hand([10.0] * 40 + [20.0] * 3)
+    query = Query(None, world, reading(at=30.0), np.random.default_rng(0).permutation(np.arange(1, 44)))  # type: ignore[arg-type]
+    assert SOURCES["fresh"](query, 6).tolist() == [41, 42, 43, 1, 2, 3]
+    assert SOURCES["trending"](query, 3).tolist() == [1, 2, 3]
+
+
+def test_what_was_never_shown_is_not_popular() -> None:
+    query = Query(None, by_hand([10.0] * 4), reading(at=30.0), np.arange(1, 5))  # type: ignore[arg-type]
+    assert SOURCES["popular"](query, 4).tolist() == []
+
+
+def test_a_log_that_ended_long_ago_trends_by_all_its_clicks(made: Made) -> None:
+    request = made.request(made_world.NOBODY, made_world.NOW + 365 * made_world.DAY)
+    query = query_of(made, request, np.arange(1, 81))
+    clicks = made.data.log.clicks
+    counted = clicks.article[(clicks.weight > 0) & (clicks.backfilled == 0)]
+    ever = np.bincount(counted, minlength=100)
+    found = SOURCES["trending"](query, 10)
+    np.testing.assert_array_equal(ever[found], np.sort(ever)[::-1][:10])
 
 
 def test_content_and_similar_find_the_section_that_was_read(made: Made) -> None:

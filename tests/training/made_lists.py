@@ -13,14 +13,16 @@ MODALITIES = ("title",)
 WIDTH = widths(MODALITIES)[0]
 FRONT_PAGE = WIDTH - len(REQUEST) + REQUEST.index("front_page")  # a column of the list, not of its items
 SIGNAL, OTHER = 3, 17  # columns that tests plant something in
+NOISE = (3, 9, 17, 40)  # columns of the items that are not constant
 
 
 def made_lists(lists: int, length: int = 6, sampled: int = 0, seed: int = 0) -> Lists:
     """Noise: lists of ``length`` shown rows, then ``sampled`` others; nothing is clicked."""
     generator = np.random.default_rng(seed)
     whole = length + sampled
-    rows = generator.standard_normal((lists * whole, WIDTH)).astype(np.float32)
-    rows[:, -len(REQUEST) :] = np.repeat(rows[::whole, -len(REQUEST) :], whole, axis=0)
+    rows = np.zeros((lists * whole, WIDTH), np.float32)
+    rows[:, NOISE] = generator.standard_normal((lists * whole, len(NOISE)))
+    rows[:, FRONT_PAGE] = np.repeat(generator.random(lists) < 0.5, whole)
     shown = np.tile(np.arange(whole) < length, lists)
     return Lists(np.arange(lists + 1) * whole, rows, np.zeros(lists * whole, np.float32), shown)
 

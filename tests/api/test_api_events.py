@@ -1,0 +1,141 @@
+"""Events over HTTP: each counts once, wrong ones are named, and they meet what was served."""
+
+import pytest
+from api_calls import assert_problem, event, ids, now, recommended, seen, send
+from sqlalchemy import select
+
+from recsys.database.session import open_sessions
+from recsys.database.tables import ArticleRow, ClickRow, ImpressionRow
+
+
+def log_of(settings, row):
+    sessions = open_sessions(settings)
+    with sessions() as session:
+        return list(session.scalars(select(row).order_by(row.position)))
+
+
+def counts(client, user="u1"):
+    known = client.get(f"/v1/users/{user}").json()
+    return {name: known[name] for name in ("clicks", "dismissed", "impressions")}
+
+
+def test_an_event_counts_once(client):
+    click, list_seen = event(user="ann"), seen(["a1", "a2"], user="ann")
+    assert send(client, click, list_seen) == {"accepted": 2, "duplicates": 0, "rejected": []}
+    assert send(client, click, list_seen) == {"accepted": 0, "duplicates": 2, "rejected": []}
+    again = event(user="ann")
+    assert send(client, again, again)["duplicates"] == 1
+    assert counts(client, "ann") == {"clicks": 2, "dismissed": 0, "impressions": 1}
+
+
+WRONG = {
+    "is not an object": ("click", "object"),
+    "has no zone": (event(at="2026-03-22T07:00:00"), "timezone"),
+    "has a number for a time": (event(at=1774162800), "2026-03-22T07:00:00Z"),
+    "is of tomorrow": (event(at=now(86400)), "future"),
+    "is from before the web": (event(at="1950-01-01T00:00:00Z"), "1970"),
+    "is of no type": (event("glance"), "type"),
+    "lacks its user": ({k: v for k, v in event().items() if k != "user_id"}, "user_id"),
+    "has an empty id": (event(article=""), "article_id"),
+    "has a long id": (event(article="x" * 129), "article_id"),
+    "has a zero character": (event(article="a\0b"), "zero"),
+    "has half a surrogate": (event(article="a\ud800"), "article_id"),
+    "has an empty list": (seen([]), "items"),
+    "is on an unheard-of page": (seen(["a1"], context={"page": "cover"}), "page"),
+    "has a negative dwell time": (event(dwell_seconds=-1), "dwell_seconds"),
+    "has no dwell time": (event("dwell"), "dwell_seconds"),
+    "is a dwell time without a click": (event("dwell", user="nobody", dwell_seconds=3), "no click"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_event_is_named_and_the_others_are_taken(client, what):
+    wrong, word = WRONG[what]
+    answer = send(client, event(user="ann"), wrong, event(user="ann", article="a2"))
+    assert (answer["accepted"], answer["duplicates"]) == (2, 0)
+    (rejected,) = answer["rejected"]
+    assert rejected["index"] == 1
+    assert word in rejected["reason"]
+    assert counts(client, "ann")["clicks"] == 2
+
+
+def test_not_a_number_is_no_dwell_time(client):
+    body = '{"events": [{"event_id": "e", "type": "click", "user_id": "ann", "article_id": "a1", "at": "%s", '
+    sent = (body + '"dwell_seconds": NaN}]}') % now()
+    answer = client.post("/v1/events", content=sent, headers={"content-type": "application/json"}).json()
+    assert "dwell_seconds" in answer["rejected"][0]["reason"]
+
+
+def test_a_request_that_holds_no_events_is_refused(client):
+    assert_problem(client.post("/v1/events", json={"events": "click"}), 422, "events")
+    assert_problem(client.post("/v1/events", json=[]), 422)
+    assert_problem(client.post("/v1/events", json={"events": [event()] * 1001}), 422, "1000")
+    assert send(client) == {"accepted": 0, "duplicates": 0, "rejected": []}
+
+
+def test_events_are_known_since_the_server_has_them(client, site):
+    ahead, old = event(user="ann", at=now(30)), event(user="ann", article="a2", at="2026-01-05T10:00:00+01:00")
+    assert send(client, ahead, old)["accepted"] == 2
+    first, second = log_of(site, ClickRow)[-2:]
+    assert first.at == first.known_at == second.known_at  # a clock that is ahead is set right
+    assert second.at == 1767603600.0
+
+
+def test_dwell_time_is_added_to_the_newest_click(client):
+    send(client, event(user="ann"), event("dwell", user="ann", dwell_seconds=12.5))
+    assert client.get("/v1/users/ann").json()["history"][0]["dwell_seconds"] == 12.5
+    assert send(client, event("dwell", user="ann", dwell_seconds=40))["accepted"] == 1
+    assert send(client, event("dwell", user="ann", dwell_seconds=12.5))["duplicates"] == 1
+    assert client.get("/v1/users/ann").json()["history"][0]["dwell_seconds"] == 40
+
+
+def test_a_dismissed_article_is_not_recommended_again(client):
+    dismissed = ids(recommended(client, "ann"))[0]
+    assert send(client, event("dismiss", user="ann", article=dismissed))["accepted"] == 1
+    assert dismissed not in ids(recommended(client, "ann", limit=100))
+    assert dismissed in ids(recommended(client, "bob", limit=100))
+    assert counts(client, "ann") == {"clicks": 0, "dismissed": 1, "impressions": 0}
+    assert client.get("/v1/users/ann").json()["history"][0]["type"] == "dismiss"
+
+
+def test_a_click_in_a_served_list_says_that_it_was_seen(client, site):
+    answer = recommended(client, "ann", limit=5, page="front", device="tablet")
+    assert counts(client, "ann")["impressions"] == 0
+    send(client, event(user="ann", article=ids(answer)[2], impression_id=answer["impression_id"]))
+    assert counts(client, "ann") == {"clicks": 1, "dismissed": 0, "impressions": 1}
+    impression = log_of(site, ImpressionRow)[-1]
+    assert (impression.impression_id, impression.page) == (answer["impression_id"], "front")
+    assert len(impression.shown) == 5
+    again = seen(ids(answer), user="ann", impression_id=answer["impression_id"])
+    assert send(client, again)["duplicates"] == 1
+
+
+def test_a_seen_list_merges_with_what_was_served(client, site):
+    answer = recommended(client, "ann", limit=8, page="article", context_article="a3", device="tablet")
+    visible = ids(answer)[:3]
+    report = seen(visible, user="ann", impression_id=answer["impression_id"], context={"device": "mobile"})
+    assert send(client, report)["accepted"] == 1
+    impression = log_of(site, ImpressionRow)[-1]
+    assert impression.impression_id == answer["impression_id"]
+    assert (impression.page, impression.device) == ("article", "mobile")  # what the client does not say was known
+    with open_sessions(site)() as session:
+        names = {row.key: row.article_id for row in session.scalars(select(ArticleRow))}
+    assert [names[key] for key in impression.shown] == visible
+    assert names[impression.context_article] == "a3"
+    send(client, event(user="ann", article=visible[0], impression_id=answer["impression_id"]))
+    assert counts(client, "ann") == {"clicks": 1, "dismissed": 0, "impressions": 1}
+
+
+def test_nobody_answers_for_somebody_elses_list(client):
+    answer = recommended(client, "ann")
+    theft = event(user="bob", article=ids(answer)[0], impression_id=answer["impression_id"])
+    (rejected,) = send(client, theft)["rejected"]
+    assert "another user" in rejected["reason"]
+    assert counts(client, "ann")["impressions"] == 0
+
+
+def test_a_click_on_what_the_catalogue_does_not_know_is_remembered(client):
+    assert send(client, event(user="ann", article="not-yet-there"))["accepted"] == 1
+    (past,) = client.get("/v1/users/ann").json()["history"]
+    assert (past["article_id"], past["title"]) == ("not-yet-there", None)
+    assert recommended(client, "ann")["items"]

@@ -1,0 +1,46 @@
+"""Alive, ready, and what an API without a model can do."""
+
+import pytest
+from api_calls import assert_problem, event, send, until
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from recsys.domain import RecsysError
+
+
+def test_a_trained_site_becomes_ready(client, newspaper):
+    assert client.get("/healthz").json() == {"status": "alive"}
+    until(lambda: client.get("/readyz").status_code == 200, 2.0)
+    assert client.get("/readyz").json() == {"status": "ready", "model_version": newspaper.live}
+
+
+def test_without_a_model_the_catalogue_and_events_work(bare):
+    assert bare.get("/healthz").status_code == 200
+    assert_problem(bare.get("/readyz"), 503, "recsys train")
+    assert bare.put("/v1/articles/n1", json={"title": "First"}).status_code == 201
+    assert send(bare, event(article="n1"))["accepted"] == 1
+    assert bare.get("/v1/users/u1").json()["clicks"] == 1
+    assert bare.get("/v1/models").json() == {"live": None, "versions": []}
+
+
+def test_without_a_model_recommendations_say_what_to_do(bare):
+    bare.put("/v1/articles/n1", json={"title": "First"})
+    for answer in (
+        bare.get("/v1/users/u1/recommendations"),
+        bare.get("/v1/articles/n1/similar"),
+        bare.post("/v1/users/u1/rank", json={"article_ids": ["n1"]}),
+    ):
+        assert_problem(answer, 503, "recsys train")
+        assert answer.headers["retry-after"]
+
+
+def test_a_live_version_whose_files_are_damaged_is_named(site, newspaper):
+    (site.snapshots / newspaper.live / "items.json").unlink()
+    with TestClient(create_app(site), raise_server_exceptions=False) as client:
+        assert_problem(client.get("/readyz"), 503, "items.json")
+        assert_problem(client.get("/v1/users/u1/recommendations"), 503, "items.json")
+
+
+def test_without_a_schema_the_api_does_not_start(settings):
+    with pytest.raises(RecsysError, match="recsys init"), TestClient(create_app(settings)):
+        pass

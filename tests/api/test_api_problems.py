@@ -1,0 +1,96 @@
+"""Errors are RFC 9457 problems, whatever goes wrong; and OpenAPI says so."""
+
+import json
+
+import pytest
+import sqlalchemy
+from api_calls import assert_problem, event
+from sqlalchemy.exc import OperationalError
+
+from recsys.database import users
+from recsys.database.session import open_sessions, writing
+from recsys.domain import RecsysError
+from recsys.serving.recommender import Recommender
+
+
+def test_what_is_not_there_is_a_problem(client):
+    assert_problem(client.get("/v1/nothing"), 404, "/v1/nothing", "/docs")
+    answer = client.delete("/v1/models")
+    assert_problem(answer, 405, "DELETE")
+    assert answer.headers["allow"] == "GET"
+
+
+@pytest.mark.parametrize("body", [b"{", b"", b"\xff\xfe", b"[" * 100_000])
+def test_a_body_that_is_no_json_is_a_problem(client, body):
+    answer = client.post("/v1/events", content=body, headers={"content-type": "application/json"})
+    assert_problem(answer, answer.status_code)
+    assert answer.status_code in (400, 422)
+
+
+def test_odd_characters_in_a_wrong_request_do_not_break_the_answer(client):
+    body = b'{"title": "\\ud800", "\\udfff": 1}'
+    answer = client.put("/v1/articles/n1", content=body, headers={"content-type": "application/json"})
+    assert_problem(answer, 422)
+
+
+def test_a_defect_is_answered_without_its_traceback(client, monkeypatch):
+    def broken(*_args, **_named):
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(Recommender, "recommend", broken)
+    answer = client.get("/v1/users/u1/recommendations")
+    assert_problem(answer, 500, "log")
+    assert "secret" not in answer.text
+
+
+def test_a_failure_that_explains_itself_is_passed_on(client, monkeypatch):
+    def failing(*_args, **_named):
+        raise RecsysError("The moon is in the way: wait.")
+
+    monkeypatch.setattr(Recommender, "recommend", failing)
+    assert_problem(client.get("/v1/users/u1/recommendations"), 500, "moon")
+
+
+def test_a_database_that_does_not_answer_is_a_problem(client, monkeypatch):
+    def away(*_args):
+        raise OperationalError("SELECT secret", {}, Exception("no route to host"))
+
+    monkeypatch.setattr(users, "key_of", away)
+    answer = client.get("/v1/users/u1")
+    assert_problem(answer, 503, "database")
+    assert "secret" not in answer.text
+    assert answer.headers["retry-after"]
+
+
+def test_a_busy_database_is_a_problem(client, site):
+    bind = client.app.state.running.sessions.kw["bind"]
+    bind.dispose()
+    sqlalchemy.event.listen(bind, "connect", lambda connection, _record: connection.execute("PRAGMA busy_timeout=50"))
+    with writing(open_sessions(site)):
+        answer = client.post("/v1/events", json={"events": [event()]})
+    assert_problem(answer, 503, "locked")
+    assert client.post("/v1/events", json={"events": [event()]}).json()["accepted"] == 1
+
+
+def test_openapi_documents_the_problems(client):
+    document = client.get("/openapi.json").json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if path.startswith("/v1"):
+                problem = operation["responses"]["422"]["content"]
+                assert problem.keys() == {"application/problem+json"}, (method, path)
+                assert "detail" in problem["application/problem+json"]["schema"]["properties"]
+    assert "404" in document["paths"]["/v1/articles/{article_id}"]["get"]["responses"]
+    assert "HTTPValidationError" not in json.dumps(document)
+
+
+def test_openapi_documents_the_events(client):
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    assert "impression_id" in schemas["ClickIn"]["properties"]
+    assert {"$ref": "#/components/schemas/ImpressionIn"} in schemas["EventsIn"]["properties"]["events"]["items"][
+        "oneOf"
+    ]
+
+
+def test_the_documentation_is_there(client):
+    assert client.get("/docs").status_code == 200

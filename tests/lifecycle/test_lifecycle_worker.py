@@ -1,0 +1,174 @@
+"""The worker encodes what is new, is alone on its home, survives failures, and ends with its parent."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from recsys.database import articles, vectors
+from recsys.database.session import upgrade, writing
+from recsys.domain import Article, RecsysError
+from recsys.encoders import expected_ids
+from recsys.lifecycle import worker
+from recsys.lifecycle.worker import run_worker
+
+
+@contextmanager
+def running(settings):
+    """A worker in a thread of this process."""
+    stop = threading.Event()
+    thread = threading.Thread(target=run_worker, args=[settings, stop])
+    thread.start()
+    yield
+    stop.set()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def put(sessions, *found):
+    with writing(sessions) as session:
+        articles.put_articles(session, found)
+
+
+def waiting(sessions, settings):
+    """How many articles have no title vector yet."""
+    with sessions() as session:
+        return vectors.count_not_encoded(session, "title", expected_ids(settings)["title"])
+
+
+def until(condition, seconds=60.0):
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds
+        time.sleep(0.05)
+
+
+class Short:
+    """An encoder that costs nothing: a title's length. It fails as often as it is told to."""
+
+    modality = "title"
+    dim = 2
+
+    def __init__(self, encoder_id, failures=0):
+        self.encoder_id, self.failures, self.calls = encoder_id, failures, 0
+
+    def content_hash(self, article):
+        return article.title
+
+    def status(self, article):
+        return "ok"
+
+    def encode(self, found):
+        self.calls += 1
+        if self.calls <= self.failures:
+            raise RuntimeError("out of memory")
+        return np.array([[len(a.title), 1] for a in found], np.float32), np.ones(len(found), np.bool_)
+
+
+def test_articles_are_encoded_as_they_come(sessions, settings):
+    put(sessions, Article("a", title="The harbour is open again"))
+    with running(settings):
+        until(lambda: waiting(sessions, settings) == 0)
+        put(sessions, Article("b", title="Snow on the pass"), Article("c"))
+        until(lambda: waiting(sessions, settings) == 0)
+    with sessions() as session:
+        assert vectors.statuses(session, "title", expected_ids(settings)["title"]) == {"ok": 2, "missing": 1}
+        assert articles.last_change(session) > 3  # processes that keep a copy are told of the vectors
+
+
+def test_a_rewritten_article_is_encoded_again(sessions, settings, monkeypatch):
+    encoder = Short("short")
+    monkeypatch.setattr(worker, "load_encoders", lambda _settings: [encoder])
+    with running(settings):
+        for title in ("one", "three"):
+            put(sessions, Article("a", title=title))
+            until(lambda title=title: _vector(sessions) == [len(title), 1])
+
+
+def _vector(sessions):
+    with sessions() as session:
+        return vectors.load_vectors(session, "title", "short", 2, np.array([1]))[0][0].tolist()
+
+
+def test_a_failure_is_said_and_tried_again(sessions, settings, monkeypatch, caplog):
+    encoder = Short("short", failures=2)
+    monkeypatch.setattr(worker, "load_encoders", lambda _settings: [encoder])
+    monkeypatch.setattr(worker, "EVERY", 0.01)
+    put(sessions, Article("a", title="seven"))
+    with caplog.at_level(logging.WARNING), running(settings):
+        until(lambda: _vector(sessions) == [5, 1])
+    assert [record for record in caplog.messages if "out of memory" in record]
+    assert encoder.calls == 3
+
+
+def test_only_one_works_on_a_home_and_the_next_takes_over(sessions, settings, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(worker, "load_encoders", lambda _settings: loaded.append(1) or [Short("short")])
+    with running(settings):
+        until(lambda: loaded)
+        with running(settings):
+            time.sleep(1.2)
+            assert len(loaded) == 1
+        with running(settings):
+            first = len(loaded)
+    with running(settings):
+        until(lambda: len(loaded) > first)
+
+
+def test_a_stopped_worker_leaves_the_batches_before_it(sessions, settings, monkeypatch):
+    stop = threading.Event()
+    encoder = Short("short")
+    encode = encoder.encode
+    monkeypatch.setattr(encoder, "encode", lambda found: stop.set() or encode(found))
+    monkeypatch.setattr(worker, "load_encoders", lambda _settings: [encoder])
+    put(sessions, *(Article(f"a{number}", title=f"{number}") for number in range(600)))
+    run_worker(settings, stop)
+    assert encoder.calls == 1
+    with sessions() as session:
+        assert vectors.count_not_encoded(session, "title", "short") == 600 - 256
+
+
+def test_without_a_schema_there_is_nothing_to_work_on(settings):
+    with pytest.raises(RecsysError, match="recsys init"):
+        run_worker(settings, threading.Event())
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from recsys.lifecycle.worker import start_worker
+from recsys.settings import Settings
+print(start_worker(Settings(home=Path(sys.argv[1]), _env_file=None)).process.pid, flush=True)
+time.sleep(120)
+"""
+
+
+def test_the_process_shrugs_off_an_interrupt_and_ends_when_its_parent_is_killed(settings):
+    upgrade(settings)
+    command = [sys.executable, "-c", PARENT, str(settings.home)]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    until(lambda: (settings.home / worker.LOCK).exists())
+    os.kill(child, signal.SIGINT)
+    time.sleep(0.3)
+    assert _alive(child)
+    assert os.getpriority(os.PRIO_PROCESS, child) >= worker.NICENESS
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    until(lambda: not _alive(child), 30)
+
+
+def _alive(process):
+    try:
+        with open(f"/proc/{process}/stat") as file:  # noqa: PTH123
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
