@@ -46,7 +46,8 @@ def main() -> None:
     except RecsysError as error:
         sys.exit(str(error))
     seconds = round(time.perf_counter() - started, 1)
-    Console(width=150).print(table(rows, _columns(rows)))
+    for some, columns in _tables(rows):
+        Console(width=170).print(table(some, columns))
     if options.json:
         machine = f"{platform.machine()}, {options.threads} thread(s), torch {torch.__version__}"
         options.json.write_text(json.dumps({"rows": rows, "machine": machine, "seconds": seconds}, indent=1))
@@ -163,10 +164,14 @@ def _timed(maker: Maker, test: Events, seed: int) -> Result:
     return movielens.timed(lambda: maker(test, seed), test)
 
 
-def _columns(rows: list[Row]) -> list[str]:
-    """The columns of the table, in the order in which rows first have them."""
+def _tables(rows: list[Row]) -> Iterator[tuple[list[Row], list[str]]]:
+    """The rows with their columns, in the order in which rows first have them; protocol A2 is a table of its own."""
     names = dict.fromkeys(name for row in rows for name in row)
-    return [name for name in names if name not in ("confidence", "impressions") and not name.endswith("_events")]
+    shown = [name for name in names if name not in ("confidence", "impressions") and not name.endswith("_events")]
+    yield rows, [name for name in shown if not name.startswith("live_")]
+    live = [name for name in shown if name.startswith("live_")]
+    if live:
+        yield [row for row in rows if live[0] in row], ["name", *live]
 
 
 def _parser() -> argparse.ArgumentParser:

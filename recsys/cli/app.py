@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from pydantic import ValidationError
+from rich.markup import escape
 
 from recsys.cli.output import (
     err,
@@ -13,6 +15,7 @@ from recsys.cli.output import (
     parse_time,
     print_json,
     progress,
+    recommendations_document,
     recommendations_table,
 )
 from recsys.domain import RecsysError
@@ -21,7 +24,9 @@ from recsys.settings import Settings
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="A news recommender, from log to answer.")
 
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]
-Time = Annotated[str | None, typer.Option(help="RFC 3339 time; without a zone it is UTC")]
+Time = Annotated[
+    float | None, typer.Option(parser=parse_time, metavar="TIME", help="RFC 3339 time; without a zone it is UTC")
+]
 
 
 def main() -> None:
@@ -29,7 +34,7 @@ def main() -> None:
     try:
         app()
     except RecsysError as error:
-        err.print(f"[red]error:[/red] {error}", soft_wrap=True, highlight=False)
+        err.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(1)
 
 
@@ -38,7 +43,7 @@ def init(as_json: Json = False) -> None:
     """Create the database schema, or bring it up to date."""
     from recsys.database.session import upgrade
 
-    settings = Settings()
+    settings = _settings()
     revision = upgrade(settings)
     _show({"revision": revision}, as_json, f"The schema of {settings.url} is at revision {revision}.")
 
@@ -56,10 +61,10 @@ def import_log(
     from recsys.database.session import open_sessions
     from recsys.ingest.importer import import_path
 
-    sessions = open_sessions(Settings())
+    sessions = open_sessions(_settings())
     with progress() as report:
         done = import_path(
-            sessions, kind, path, since=parse_time(since), until=parse_time(until), timezone=timezone,
+            sessions, kind, path, since=since, until=until, timezone=timezone,
             progress=lambda count: report("records", count, count),
         )  # fmt: skip
     refused = "".join(f"\n  refused {count:,}: {reason}" for reason, count in done.refused.items())
@@ -74,12 +79,12 @@ def encode(as_json: Json = False) -> None:
     from recsys.encoders import load_encoders
     from recsys.lifecycle.encode import encode_new
 
-    settings = Settings()
+    settings = _settings()
     sessions = open_sessions(settings)
     with progress() as report:
         done = encode_new(sessions, load_encoders(settings), report)
     for warning in done.warnings:
-        err.print(f"[yellow]warning:[/yellow] {warning}", soft_wrap=True)
+        err.print(f"[yellow]warning:[/yellow] {escape(warning)}", soft_wrap=True)
     _show(done, as_json, f"encoded {done.encoded}, cached {done.cached}, missing {done.missing}, broken {done.broken}")
 
 
@@ -95,10 +100,10 @@ def train(
     from recsys.database.session import open_sessions
     from recsys.lifecycle.train import train as run
 
-    settings = Settings()
+    settings = _settings()
     sessions = open_sessions(settings)
     with progress() as report:
-        model = run(sessions, settings, since=parse_time(since), until=parse_time(until), seed=seed, report=report)
+        model = run(sessions, settings, since=since, until=until, seed=seed, report=report)
     with sessions() as session:
         live = models.live_version(session) == model.version
     state = "It is live, since nothing was before." if live else f"Promote it with `recsys promote {model.version}`."
@@ -109,7 +114,7 @@ def train(
 
 @app.command()
 def evaluate(
-    since: Annotated[str, typer.Option(help="begin of the window, RFC 3339")],
+    since: Annotated[float, typer.Option(parser=parse_time, metavar="TIME", help="begin of the window, RFC 3339")],
     until: Time = None,
     version: Annotated[str | None, typer.Option(help="the newest unless named")] = None,
     pool: Annotated[
@@ -122,12 +127,10 @@ def evaluate(
     from recsys.evaluation.report import table
     from recsys.lifecycle.train import evaluate as run
 
-    settings = Settings()
-    begin, live = parse_time(since), pool == "live"
-    assert begin is not None
+    settings, live = _settings(), pool == "live"
     with progress() as report:
         judged = run(
-            open_sessions(settings), settings, version=version, since=begin, until=parse_time(until), live=live,
+            open_sessions(settings), settings, version=version, since=since, until=until, live=live,
             progress=lambda done, total: report("lists", done, total),
         )  # fmt: skip
     shown = ["r@10", "r@50", "r@100", "ndcg@10", "sources_r@100", "sources_r@500"]
@@ -141,7 +144,7 @@ def retrain(seed: int = 0, as_json: Json = False) -> None:
     from recsys.database.session import open_sessions
     from recsys.lifecycle.retrain import retrain as run
 
-    settings = Settings()
+    settings = _settings()
     with progress() as report:
         done = run(open_sessions(settings), settings, seed=seed, report=report)
     verb = "promoted" if done.promoted else "kept back"
@@ -155,7 +158,7 @@ def models(as_json: Json = False) -> None:
     from recsys.database.session import open_sessions
     from recsys.lifecycle.train import describe
 
-    with open_sessions(Settings())() as session:
+    with open_sessions(_settings())() as session:
         live, rows = known.live_version(session), [describe(row) for row in known.versions(session)]
     lines = [
         f"{'*' if row['version'] == live else ' '} {row['version']}  {row['status']}  {row['reason'] or ''}"
@@ -170,7 +173,7 @@ def promote(version: str, as_json: Json = False) -> None:
     from recsys.database.session import open_sessions
     from recsys.lifecycle.train import promote as run
 
-    run(open_sessions(Settings()), Settings(), version)
+    run(open_sessions(_settings()), _settings(), version)
     _show({"live": version}, as_json, f"Version {version} is live.")
 
 
@@ -182,7 +185,7 @@ def rollback(as_json: Json = False) -> None:
     from recsys.database import models as known
     from recsys.database.session import open_sessions, writing
 
-    with writing(open_sessions(Settings())) as session:
+    with writing(open_sessions(_settings())) as session:
         version = known.rollback(session, time.time())
     _show({"live": version}, as_json, f"Version {version} is live again.")
 
@@ -196,9 +199,10 @@ def recommend(
     as_json: Json = False,
 ) -> None:
     """Recommend articles to a user, by the live pipeline in this process."""
-    recommender = _recommender(parse_time(at))
-    answer = recommender.recommend(user, limit=limit, with_explanations=explain, log=False, at=parse_time(at))
-    _show(answer, as_json, recommendations_table(answer.items, f"For {user}, by model {answer.model_version}"))
+    recommender = _recommender(at)
+    answer = recommender.recommend(user, limit=limit, with_explanations=explain, log=False, at=at)
+    document = {**vars(answer), "items": recommendations_document(answer.items)}
+    _show(document, as_json, recommendations_table(answer.items, f"For {user}, by model {answer.model_version}"))
 
 
 @app.command()
@@ -222,7 +226,7 @@ def serve(host: str = "127.0.0.1", port: int = 8000, workers: Annotated[int, typ
     from recsys.database.session import open_sessions
     from recsys.lifecycle.worker import start_worker
 
-    settings = Settings()
+    settings = _settings()
     open_sessions(settings)
     worker = start_worker(settings)
     try:
@@ -236,7 +240,16 @@ def demo(as_json: Json = False) -> None:
     """The whole way on the bundled synthetic sample: import, encode, train, evaluate, retrain, recommend."""
     from recsys.cli.demo import run_demo
 
-    run_demo(Settings(), as_json=as_json)
+    run_demo(_settings(), as_json=as_json)
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = "_".join(("RECSYS", *(str(part) for part in wrong["loc"]))).upper()
+        raise RecsysError(f"{name} cannot be {wrong['input']!r}: {wrong['msg']}.") from error
 
 
 def _recommender(at: float | None) -> Any:
@@ -245,7 +258,7 @@ def _recommender(at: float | None) -> Any:
     from recsys.serving.live import Live
     from recsys.serving.recommender import Recommender
 
-    settings = Settings()
+    settings = _settings()
     sessions = open_sessions(settings)
     live = Live(sessions, settings, expected_ids(settings), until=float("inf") if at is None else at)
     return Recommender(sessions, settings, live)
@@ -255,4 +268,4 @@ def _show(document: Any, as_json: bool, text: Any) -> None:
     if as_json:
         print_json(document)
     else:
-        out.print(text, soft_wrap=isinstance(text, str), highlight=False)
+        out.print(escape(text) if isinstance(text, str) else text, soft_wrap=isinstance(text, str), highlight=False)

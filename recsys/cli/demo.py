@@ -8,7 +8,16 @@ from typing import Any, TypeVar
 
 import pyarrow.parquet as pq
 
-from recsys.cli.output import Report, err, neighbours_table, out, print_json, progress, recommendations_table
+from recsys.cli.output import (
+    Report,
+    err,
+    neighbours_table,
+    out,
+    print_json,
+    progress,
+    recommendations_document,
+    recommendations_table,
+)
 from recsys.database import articles, events, models, users
 from recsys.database.session import Sessions, open_sessions, upgrade, writing
 from recsys.domain import Article, Click, Timestamp
@@ -74,7 +83,7 @@ def _tour(tour: _Tour) -> tuple[dict[str, Any], list[Any]]:
     before, after, similar, clicked = tour.timed("recommend", lambda: _recommended(sessions, settings))
     document = {
         "sample": "synthetic", "version": model.version, "promoted": went_live, "metrics": judged.summary,
-        "retrain": again, "recommendations": before.items, "after_click": after.items,
+        "retrain": again, "recommendations": recommendations_document(before.items), "after_click": recommendations_document(after.items),
         "similar": similar, "seconds": tour.seconds,
     }  # fmt: skip
     return document, _shown(document, again, before, after, clicked)

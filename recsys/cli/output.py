@@ -10,10 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
+from typer import BadParameter
 
-from recsys.domain import Neighbour, Recommendation, RecsysError, Timestamp
+from recsys.domain import Neighbour, Recommendation, Timestamp
 
 out = Console()
 err = Console(stderr=True)
@@ -41,44 +44,57 @@ def progress() -> Iterator[Report]:
         yield report
 
 
-def parse_time(text: str | None) -> Timestamp | None:
+def parse_time(text: str) -> Timestamp:
     """An RFC 3339 time or a date; without a zone it is UTC.
 
     Raises:
-        RecsysError: when it is neither.
+        BadParameter: when it is neither.
     """
-    if text is None:
-        return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise RecsysError(f"{text!r} is not a time: write it like 2026-03-22T07:00:00Z.") from error
+        raise BadParameter(f"{text!r} is not a time: write it like 2026-03-22T07:00:00Z.") from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def recommendations_document(items: list[Recommendation]) -> list[dict[str, Any]]:
+    """Recommendations for JSON, in the words of the API."""
+    return [_line(item) for item in items]
+
+
+def _line(item: Recommendation) -> dict[str, Any]:
+    line = asdict(item)
+    if item.published_at is not None:
+        published = datetime.fromtimestamp(item.published_at, UTC)
+        line["published_at"] = published.isoformat().replace("+00:00", "Z")
+    if item.explanation is None:
+        del line["explanation"]
+    return line
 
 
 def recommendations_table(items: list[Recommendation], title: str) -> Table:
     """Recommendations for people: what, how likely, and why."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=escape(title), title_justify="left")
     for name in ("#", "title", "section", "P(click)", "source", "because you read"):
         table.add_column(name, overflow="fold")
     for item in items:
-        because = "; ".join(item.explanation.because) if item.explanation else ""
+        because = next(iter(item.explanation.because), "") if item.explanation else ""
         table.add_row(
             str(item.position),
-            item.title or item.article_id,
-            item.section or "",
+            Text(item.title or item.article_id),
+            Text(item.section or ""),
             f"{item.score:.3f}",
             item.source,
-            because,
+            Text(because),
         )
     return table
 
 
 def neighbours_table(items: list[Neighbour], title: str) -> Table:
     """Nearest articles for people."""
-    table = Table("similarity", "title", title=title, title_justify="left")
+    table = Table("similarity", "title", title=escape(title), title_justify="left")
     for item in items:
-        table.add_row(f"{item.similarity:.3f}", item.title or item.article_id)
+        table.add_row(f"{item.similarity:.3f}", Text(item.title or item.article_id))
     return table
 
 

@@ -114,7 +114,9 @@ def scores(model: Model, examples: Examples, progress: Progress | None = None) -
         RecsysError: when the model has no ranking head.
     """
     if model.heads is None:
-        raise RecsysError(f"Model {model.version} was trained without impressions, so it predicts no CTR to evaluate.")
+        raise RecsysError(
+            f"Model {model.version} predicts no CTR: it was trained on too few impressions, or on none with a click."
+        )
     rows = _inputs(model, examples, progress)
     logits, probabilities = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
     for start in range(0, len(examples), BLOCK):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from recsys.columns import NONE, EventLog, Floats, ImpressionColumns, Ints, between
+from recsys.domain import RecsysError
 from recsys.evaluation import metrics
 from recsys.evaluation.bootstrap import bootstrap_mean
 from recsys.evaluation.evaluate import Judged, Progress, Window
@@ -53,6 +54,8 @@ def evaluate_live(model: Model, window: Window, *, seed: int = 0, progress: Prog
             _rank_targets(model, reader, _request(window.log.impressions, replay, int(i)), targets, ranks)
         if progress and number % 100 == 0:
             progress(number, len(wanted))
+    if not ranks.users:
+        raise RecsysError("There is no impression with a click in this window: choose another --since and --until.")
     return _judged(model, ranks, seed)
 
 
@@ -64,7 +67,7 @@ def _judged(model: Model, ranks: _Ranks, seed: int) -> Judged:
     figures["ndcg@10"] = metrics.ndcg_at(pipeline, 10, offsets)
     summary: dict[str, Any] = {"version": model.version, "impressions": len(users), "clicks": len(pipeline)}
     summary |= {name: metrics.mean(values) for name, values in figures.items()}
-    summary["pool_median"] = float(np.median(ranks.pool)) if ranks.pool else 0.0
+    summary["pool_median"] = float(np.median(ranks.pool))
     summary["confidence"] = {name: bootstrap_mean(values, users, seed=seed) for name, values in figures.items()}
     return Judged(figures, users, summary)
 

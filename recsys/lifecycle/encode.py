@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from recsys.columns import Floats32
-from recsys.database import vectors
+from recsys.database import articles, vectors
 from recsys.database.session import Sessions, writing
 from recsys.database.vectors import Content
 from recsys.domain import Article, Modality
@@ -58,7 +58,7 @@ def _encode_modality(sessions: Sessions, encoder: Encoder, report: EncodeReport,
         done += len(batch)
         if progress:
             progress(modality, done, total)
-    if isinstance(encoder, TitleEncoder):
+    if sample and isinstance(encoder, TitleEncoder):
         report.unknown_tokens = encoder.unknown_share(sample)
         report.warnings = language_warnings(report.unknown_tokens)
 
@@ -73,17 +73,22 @@ def _encode_batch(
     new = {h: article for key, article in batch if (h := hashes[key]) and h not in known}
     made, readable = encoder.encode(list(new.values()))
     fresh: dict[str, Floats32] = {h: v for h, v, ok in zip(new, made, readable, strict=True) if ok}
-    contents = [Content(key, hashes[key], _status(hashes[key], known, fresh)) for key, _ in batch]
     with writing(sessions) as session:
+        now = articles.articles_by_key(session, hashes)
+        same = [row for row in batch if now.get(row[0]) == row[1]]  # those rewritten meanwhile come again
+        readable_hashes = known | fresh.keys()
+        contents = [
+            Content(key, hashes[key], _status(encoder, article, hashes[key], readable_hashes)) for key, article in same
+        ]
         vectors.put_contents(session, encoder.modality, encoder.encoder_id, contents, fresh)
     _count(encoder.modality, contents, known, report)
     return list(new.values())
 
 
-def _status(content_hash: str | None, known: set[str], fresh: dict[str, Floats32]) -> str:
+def _status(encoder: Encoder, article: Article, content_hash: str | None, readable: set[str]) -> str:
     if content_hash is None:
-        return "missing"
-    return "ok" if content_hash in known or content_hash in fresh else "broken"
+        return encoder.status(article)  # missing, or there and nothing that could be read
+    return "ok" if content_hash in readable else "broken"
 
 
 def _count(modality: Modality, contents: list[Content], known: set[str], report: EncodeReport) -> None:

@@ -25,6 +25,10 @@ from recsys.training.fit import Report, TrainingSet, fit
 FIRST_PROMOTION = "nothing was live yet"
 
 
+class OtherEncodersError(RecsysError):
+    """A model and the settings name different encoders."""
+
+
 def train(
     sessions: Sessions,
     settings: Settings,
@@ -109,7 +113,7 @@ def describe(row: ModelVersionRow) -> dict[str, Any]:
 
 
 def load_model(sessions: Sessions, settings: Settings, version: str, data: Dataset) -> Model:
-    """Read a version's snapshot, and index the articles that came after it.
+    """Read a version's snapshot, and index the articles as they are now: some came, and some changed, after it.
 
     Raises:
         RecsysError: when the snapshot is damaged, or made with other encoders than the settings name.
@@ -117,16 +121,19 @@ def load_model(sessions: Sessions, settings: Settings, version: str, data: Datas
     with sessions() as session:
         model = read_snapshot(settings.snapshots / version, lambda ids: articles.keys_of(session, ids))
     check_encoders(model, settings)
-    keys = indexable(data)
-    model.views.put(data.content, keys[~np.isin(keys, model.views.learned.keys)])
+    model.views.put(data.content, indexable(data))
     return model
 
 
 def check_encoders(model: Model, settings: Settings) -> None:
-    """Refuse a model whose vectors come from other encoders than the settings name."""
+    """Refuse a model whose vectors come from other encoders than the settings name.
+
+    Raises:
+        OtherEncodersError: when they do.
+    """
     expected = expected_ids(settings)
     if model.encoders != expected:
-        raise RecsysError(
+        raise OtherEncodersError(
             f"Model {model.version} was trained with {sorted(model.encoders.values())}, the settings name "
             f"{sorted(expected.values())}: restore RECSYS_TITLE_ENCODER and RECSYS_IMAGE_ENCODER, or train again."
         )

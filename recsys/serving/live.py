@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 EVERY = 0.25  # seconds between two looks at the database
 SETTLED = 0.1  # seconds after which no more events of a stamp are expected
 PATIENCE = 1.0  # seconds; what becomes known so soon is waited for, what is dated later is passed over until then
+BLOCK = 4096  # articles indexed at once
 ROOM = 1024  # user and article keys that scratch memory is ahead of the database
 
 
@@ -146,23 +147,26 @@ class Live:
         with self.sessions() as session:
             version = models.live_version(session)
             if version is None or (self.model is not None and self.model.version == version):
+                self.trouble = None
                 return
+            present = np.flatnonzero(self.world.catalogue.expires_at > -np.inf)
             try:
                 model = read_snapshot(self.settings.snapshots / version, lambda ids: articles.keys_of(session, ids))
+                self._index(session, model, present[~np.isin(present, model.views.learned.keys)])
             except RecsysError as error:
                 if self.trouble != str(error):
                     log.error("version %s is not served: %s", version, error)  # noqa: TRY400 - the sentence says it all
                 self.trouble = str(error)
                 return
-            keys = np.flatnonzero(self.world.catalogue.expires_at > -np.inf)
-            self._index(session, model, keys[~np.isin(keys, model.views.learned.keys)])
-        with self.lock:
-            self.model, self.trouble = model, None
+            with self.lock:
+                self.model, self.trouble = model, None
+            self._index(session, model, present)  # some were rewritten after the training
 
     def _index(self, session: Session, model: Model, keys: Ints) -> None:
         """Index articles by the vectors that the model's own encoders made of them."""
-        if len(keys):
-            model.views.put(load_content(session, model.encoders, keys), keys)
+        for start in range(0, len(keys), BLOCK):
+            block = keys[start : start + BLOCK]
+            model.views.put(load_content(session, model.encoders, block), block)
 
 
 def _earliest(stretch: EventLog, end: tuple[int, int]) -> Timestamp:

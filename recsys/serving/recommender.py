@@ -29,7 +29,6 @@ from recsys.pipeline import explain
 from recsys.pipeline import recommend as pipeline
 from recsys.pipeline.load import load_content, load_view
 from recsys.pipeline.model import Model
-from recsys.pipeline.scorer import list_probabilities
 from recsys.pipeline.situation import Request
 from recsys.serving.live import Live
 from recsys.settings import Settings
@@ -115,8 +114,8 @@ class Recommender:
         if listed.max(initial=0) >= len(self.live.world.catalogue):
             self.live.refresh()  # an article of this very moment
         with self.live.lock:
-            rows = pipeline.rank(model, self.live.reader(), request, listed).rows
-        scores = list_probabilities(model.heads.listwise, rows)
+            scored = pipeline.rank(model, self.live.reader(), request, listed)
+        scores = pipeline.probabilities(model, scored.rows, scored.utility)
         order = np.argsort(-scores, kind="stable")
         ranked = [Ranked(article_ids[i], float(scores[i]), place + 1) for place, i in enumerate(order)]
         return RankedList(model.version, ranked)
@@ -286,15 +285,16 @@ def _without(request: Request, gone: list[int]) -> Request:
 
 
 def _nearest(model: Model, key: int, by: str, limit: int, allowed: Ints) -> tuple[Floats32, Ints]:
+    """Similarities and keys of the nearest articles; what says nothing in this view is near to nothing."""
     views, space = model.views, model.views.towers.content_space
     wanted = np.array([key], np.int64)
     if by == "fused":
-        query, _ = views.learned.vectors(wanted)
-        scores, keys = views.learned.search(query, limit, allowed=allowed)
+        index, part, query = views.learned, slice(None), views.learned.vectors(wanted)[0]
     elif by in space.modalities:
-        query = space.only(by, views.content.vectors(wanted)[0])
-        scores, keys = views.content.search(query, limit, allowed=allowed)
+        index, part, query = views.content, space.parts[by], space.only(by, views.content.vectors(wanted)[0])
     else:
         raise NotKnownError(f"There is no view {by!r}: choose fused, {' or '.join(space.modalities)}.")
-    found = (keys[0] >= 0) & (np.abs(query).sum() > 0)
+    told = index.vectors(allowed)[0][:, part].any(axis=1)
+    scores, keys = index.search(query, limit, allowed=allowed[told])
+    found = (keys[0] >= 0) & query.any()
     return scores[0][found], keys[0][found]

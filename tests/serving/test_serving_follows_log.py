@@ -69,7 +69,8 @@ def test_more_keys_than_there_was_room_for(site: Site, monkeypatch: pytest.Monke
         site.recommender(process).recommend("u-new-19", at=LATER, log=False)
         for process in (live, site.live(until=LATER))
     )
-    assert served == restarted
+    assert [item.article_id for item in served.items] == [item.article_id for item in restarted.items]
+    assert [item.score for item in served.items] == pytest.approx([item.score for item in restarted.items], abs=1e-5)
 
 
 def test_only_what_is_settled_is_folded(site: Site) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from made_world import NOW, NOBODY
+from made_world import NOBODY, NOW
 from serving_site import Site, story
 
 from recsys.database.session import writing

@@ -1,0 +1,270 @@
+"""The gate: a candidate goes live when it is not worse on the newest slice, and never without saying why."""
+
+from collections.abc import Callable
+
+import made_world
+import numpy as np
+import pytest
+from made_training import change, hurry, live, pretend, snapshots, versions
+
+from recsys.database import articles, events, models
+from recsys.database.session import Sessions, writing
+from recsys.domain import Impression, RecsysError
+from recsys.evaluation.evaluate import Judged
+from recsys.lifecycle import retrain as room
+from recsys.lifecycle.encode import EncodeReport
+from recsys.lifecycle.retrain import GATE, SLICE, Retrained, decide, newest_slice, retrain
+from recsys.pipeline.model import Model
+from recsys.settings import Settings
+from recsys.snapshots.snapshot import read_snapshot, write_snapshot
+
+DAY, HOUR = made_world.DAY, made_world.HOUR
+
+
+@pytest.fixture
+def world(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Sessions:
+    """The made world, whose model is live and saw all but the last day, in which some 90 lists were clicked.
+
+    A training gives the same model again.
+    """
+    sessions = made_world.install(settings)
+    pretend(monkeypatch, sessions, settings)
+    monkeypatch.setattr(room, "FEWEST_CLICKED_LISTS", 50)
+    return sessions
+
+
+def run(sessions: Sessions, settings: Settings) -> Retrained:
+    return retrain(sessions, settings, encode=EncodeReport)
+
+
+def turn_round(model: Model) -> None:
+    """Let the heads rank the other way round."""
+    assert model.heads is not None
+    for head in (model.heads.pointwise, model.heads.listwise):
+        head.layers[-1].weight.data.neg_()
+
+
+def judged(values: np.ndarray, users: np.ndarray | None = None) -> Judged:
+    return Judged({GATE: values}, np.arange(len(values)) % 40 if users is None else users, {GATE: float(values.mean())})
+
+
+def figures(mean: float, lists: int = 400, seed: int = 0) -> np.ndarray:
+    return mean + 0.02 * np.random.default_rng(seed).standard_normal(lists)
+
+
+@pytest.mark.parametrize(
+    ("change", "margin", "promoted"),
+    [(0.05, 0.005, True), (0.0, 0.005, True), (-0.05, 0.005, False), (-0.05, 0.2, True), (-0.001, 0.0, False)],
+)
+def test_a_candidate_goes_live_unless_it_may_be_worse_by_more_than_the_margin(
+    change: float, margin: float, promoted: bool
+) -> None:
+    before = figures(0.6)
+    verdict, why = decide(judged(before + change), judged(before), margin)
+    assert verdict is promoted
+    assert f"{change:+.4f}" in why
+    assert f"margin of {margin}" in why
+
+
+def test_a_difference_that_may_be_chance_is_not_taken_for_harmless() -> None:
+    verdict, why = decide(judged(figures(0.6, lists=120, seed=1)), judged(figures(0.6, lists=120, seed=2)), 0.0)
+    assert not verdict
+    assert "may be worse" in why
+
+
+def test_too_few_clicked_lists_say_nothing() -> None:
+    values = figures(0.6, lists=300)
+    values[99:] = np.nan  # nothing was clicked there
+    verdict, why = decide(judged(values + 0.3), judged(values), 0.005)
+    assert not verdict
+    assert why == "only 99 clicked lists to compare on, 100 are needed"
+
+
+def test_one_reader_says_nothing_of_the_others() -> None:
+    users = np.zeros(300, np.int64)
+    verdict, why = decide(judged(figures(0.2, 300), users), judged(figures(0.6, 300), users), 0.005)
+    assert not verdict
+    assert "only one reader" in why
+
+
+def test_where_nothing_is_live_anything_goes() -> None:
+    assert decide(judged(figures(0.1, lists=3)), None, 0.005) == (True, "nothing was live yet")
+
+
+def test_the_newest_slice_is_a_day_or_a_third_of_a_short_log() -> None:
+    assert newest_slice((0.0, 10 * SLICE)) == 9 * SLICE
+    assert newest_slice((0.0, 1.5 * SLICE)) == pytest.approx(SLICE)
+    assert newest_slice((100.0, 130.0)) == pytest.approx(120.0)
+
+
+def test_the_newest_slice_does_not_reach_into_what_the_live_version_saw() -> None:
+    assert newest_slice((0.0, 10 * SLICE), seen=9.5 * SLICE) == 9.5 * SLICE
+    assert newest_slice((0.0, 10 * SLICE), seen=5 * SLICE) == 9 * SLICE
+    assert newest_slice((0.0, 10 * SLICE), seen=10 * SLICE) == 10 * SLICE
+    with pytest.raises(RecsysError, match="trained on the whole log"):
+        newest_slice((0.0, 10 * SLICE), seen=10 * SLICE + 1e-3)
+
+
+@pytest.mark.parametrize("span", [None, (5.0, 5.0)])
+def test_a_log_that_cannot_be_split_says_so(span: tuple[float, float] | None) -> None:
+    with pytest.raises(RecsysError, match="too short to hold out"):
+        newest_slice(span)
+
+
+def test_a_candidate_that_is_not_worse_goes_live(
+    settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = live(world)
+    hurry(monkeypatch)  # a training in earnest
+    settings = settings.model_copy(update={"promote_margin": 0.2})  # which is a short one
+    done = run(world, settings)
+    assert done.promoted
+    assert live(world) == done.version != before
+    assert "not worse by more than the margin" in done.why
+    assert done.previous_metrics is not None
+    assert done.previous_metrics["version"] == before
+    assert done.metrics["version"] == done.version
+    assert done.metrics["impressions"] == done.previous_metrics["impressions"] > 50
+    with world() as session:
+        row = models.get_version(session, done.version)
+    assert (row.status, row.reason) == ("promoted", done.why)
+    assert row.metrics["shown"]["auc"] == done.metrics["auc"]
+    assert (row.until or 0.0) >= made_world.SPLIT
+
+
+def test_a_worse_candidate_is_kept_back_with_the_reason(
+    settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = live(world)
+    pretend(monkeypatch, world, settings, turn_round)
+    done = run(world, settings)
+    assert not done.promoted
+    assert live(world) == before
+    assert "may be worse by more than the margin" in done.why
+    with world() as session:
+        row = models.get_version(session, done.version)
+    assert (row.status, row.reason) == ("rejected", done.why)
+    assert row.metrics["shown"]["auc"] < 0.5
+
+
+def test_too_few_new_lists_keep_the_candidate_back(
+    settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "FEWEST_CLICKED_LISTS", 500)
+    before = live(world)
+    done = run(world, settings)
+    assert not done.promoted
+    assert "500 are needed" in done.why
+    assert live(world) == before
+
+
+def test_nothing_is_trained_when_the_live_version_saw_everything(settings: Settings, world: Sessions) -> None:
+    newest = room.train(world, settings).version
+    with writing(world) as session:
+        models.promote(session, newest, 1.0, "by hand")
+    before = versions(world), snapshots(settings)
+    assert len(before[0]) == 2
+    with pytest.raises(RecsysError, match="trained on the whole log: collect new impressions"):
+        run(world, settings)
+    assert (versions(world), snapshots(settings)) == before
+
+
+def test_the_first_retraining_of_all_goes_live(settings: Settings, world: Sessions) -> None:
+    change(world, "DELETE FROM promotions")
+    change(world, "DELETE FROM model_versions")
+    done = run(world, settings)
+    assert (done.promoted, done.why, done.previous_metrics) == (True, "nothing was live yet", None)
+    assert live(world) == done.version
+
+
+def test_both_versions_are_judged_on_the_same_lists_while_readers_go_on_reading(
+    settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate_shown, counted = room.evaluate_shown, iter(range(10))
+
+    def meanwhile(*arguments: object, **named: object) -> Judged:
+        shown = Impression(f"new-{next(counted)}", "u01", made_world.END - 1.0, ("a70", "a71"))
+        with writing(world) as session:
+            events.add_impressions(session, [shown])
+        return evaluate_shown(*arguments, **named)
+
+    monkeypatch.setattr(room, "evaluate_shown", meanwhile)
+    done = run(world, settings)
+    assert done.previous_metrics is not None
+    assert done.metrics["impressions"] == done.previous_metrics["impressions"]
+
+
+def rewritten(sessions: Sessions, settings: Settings, change: Callable[[Model], None]) -> None:
+    """Write the live version's snapshot anew, changed."""
+    folder = settings.snapshots / (live(sessions) or "")
+    with sessions() as session:
+        model = read_snapshot(folder, lambda ids: articles.keys_of(session, ids))
+        ids = dict(enumerate(articles.load_catalogue(session).article_ids))
+    change(model)
+    folder.rename(folder.with_name("aside"))
+    write_snapshot(model, folder, ids)
+
+
+def test_a_live_version_without_a_head_makes_way(settings: Settings, world: Sessions) -> None:
+    def behead(model: Model) -> None:
+        model.heads = None
+
+    rewritten(world, settings, behead)
+    done = run(world, settings)
+    assert (done.promoted, done.previous_metrics) == (True, None)
+    assert "no ranking head" in done.why
+    assert live(world) == done.version
+
+
+def test_a_live_version_of_other_encoders_makes_way(settings: Settings, world: Sessions) -> None:
+    def rename(model: Model) -> None:
+        model.encoders = {**model.encoders, "title": "another@1"}
+
+    rewritten(world, settings, rename)
+    done = run(world, settings)
+    assert (done.promoted, done.previous_metrics) == (True, None)
+    assert "other encoders" in done.why
+    assert live(world) == done.version
+
+
+def test_a_damaged_live_version_is_explained_and_stays(settings: Settings, world: Sessions) -> None:
+    before = live(world)
+    (settings.snapshots / (before or "") / "items.json").write_text("[]")
+    with pytest.raises(RecsysError, match="missing or damaged"):
+        run(world, settings)
+    assert live(world) == before
+
+
+def test_what_is_new_is_encoded_before_the_training(
+    settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    def encode() -> EncodeReport:
+        order.append("encode")
+        return EncodeReport()
+
+    pretend(monkeypatch, world, settings, lambda _model: order.append("fit"))
+    retrain(world, settings, encode=encode)
+    assert order == ["encode", "fit"]
+
+
+@pytest.mark.parametrize("stage", ["encode", "fit", "evaluate"])
+def test_an_interruption_leaves_the_live_version_live(
+    settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    before, (version,) = live(world), snapshots(settings)
+
+    def stop(*_: object, **__: object) -> EncodeReport:
+        raise KeyboardInterrupt
+
+    if stage == "fit":
+        hurry(monkeypatch, stop)
+    if stage == "evaluate":
+        monkeypatch.setattr(room, "evaluate_shown", stop)
+    with pytest.raises(KeyboardInterrupt):
+        retrain(world, settings, encode=stop if stage == "encode" else EncodeReport)
+    assert live(world) == before == version
+    left = [name for name in versions(world) if name != version]
+    assert snapshots(settings) == sorted([version, *left])
+    assert len(left) == (stage == "evaluate")  # a candidate like any other

@@ -1,0 +1,173 @@
+"""What an editor changes is in the next answer: what goes at once, what comes as soon as it is seen."""
+
+from dataclasses import replace
+
+import made_world
+import pytest
+from made_world import DAY, HOUR, NOBODY, NOW
+from serving_site import Site, story
+
+from recsys.database import articles
+from recsys.database.session import writing
+from recsys.domain import Article
+from recsys.serving.recommender import Recommender, Served
+
+EVERYTHING = 100
+
+
+def ids(served: Served) -> list[str]:
+    return [item.article_id for item in served.items]
+
+
+def everything(recommender: Recommender, user_id: str = NOBODY, at: float = NOW) -> list[str]:
+    return ids(recommender.recommend(user_id, limit=EVERYTHING, at=at, log=False))
+
+
+def rewritten(site: Site, article_id: str, **changes: object) -> Article:
+    with site.sessions() as session:
+        article = articles.get_article(session, article_id)
+    assert article is not None
+    return replace(article, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+def test_a_new_article_is_recommended_without_a_restart(site: Site, encoded: bool) -> None:
+    live = site.live()
+    recommender = site.recommender(live)
+    site.publish(story("today"), encoded=encoded)
+    assert "today" not in everything(recommender)
+    live.refresh()
+    assert "today" in everything(recommender)
+    fresh = recommender.recommend(NOBODY, limit=EVERYTHING, at=NOW, log=False).items
+    assert {item.article_id: item.source for item in fresh}["today"] == "fresh"
+
+
+def test_an_article_that_is_encoded_later_has_neighbours_then(site: Site) -> None:
+    live = site.live()
+    recommender = site.recommender(live)
+    site.publish(story("today", "culture"), encoded=False)
+    live.refresh()
+    assert recommender.similar("today") == []
+    site.publish(story("today", "culture"), encoded=True)
+    live.refresh()
+    for by in ("fused", "title"):
+        near = recommender.similar("today", by, 5)
+        assert [site.section_of(item.article_id) for item in near].count("culture") >= 4
+
+
+def test_a_rewritten_title_moves_an_article(site: Site) -> None:
+    live = site.live()
+    recommender = site.recommender(live)
+    near = [item.article_id for item in recommender.similar("a77", "title", 5)]
+    site.publish(rewritten(site, "a77", title="Something else entirely", section="sport"))
+    live.refresh()
+    after = [item.article_id for item in recommender.similar("a77", "title", 5)]
+    assert not set(near) & set(after)
+    assert {site.section_of(article_id) for article_id in after} == {"sport"}
+
+
+def test_a_deleted_article_is_gone_from_the_very_next_answer(site: Site) -> None:
+    recommender = site.recommender()  # a process that has not looked at the database since
+    first = recommender.recommend("u01", at=NOW, log=False)
+    for article_id in ids(first)[:3]:
+        site.delete(article_id)
+    second = recommender.recommend("u01", at=NOW, log=False)
+    assert not set(ids(first)[:3]) & set(ids(second))
+    assert len(second.items) == 10
+    assert [item.position for item in second.items] == list(range(1, 11))
+    assert sum(item.score for item in second.items) < 1
+
+
+def test_also_when_everything_it_would_have_answered_is_deleted(site: Site) -> None:
+    recommender = site.recommender()
+    gone = everything(recommender)[:40]
+    for article_id in gone:
+        site.delete(article_id)
+    assert not set(gone) & set(ids(recommender.recommend(NOBODY, at=NOW, log=False)))
+    assert not set(gone) & set(everything(recommender))
+    recommender.live.refresh()
+    assert everything(recommender)
+    assert not set(gone) & set(everything(recommender))
+
+
+def test_a_deleted_article_that_is_published_again(site: Site) -> None:
+    live = site.live()
+    recommender = site.recommender(live)
+    again = rewritten(site, "a79")
+    site.delete("a79")
+    live.refresh()
+    assert "a79" not in everything(recommender)
+    site.publish(again)
+    live.refresh()
+    assert "a79" in everything(recommender)
+
+
+@pytest.mark.parametrize("changes", [{"expires_at": NOW - 1}, {"expires_at": NOW}, {"published_at": NOW + HOUR}])
+def test_expired_or_put_off_at_once(site: Site, changes: dict[str, float]) -> None:
+    live = site.live()
+    recommender = site.recommender(live)
+    assert "a79" in everything(recommender)
+    site.publish(rewritten(site, "a79", **changes))
+    assert "a79" not in everything(recommender)
+    live.refresh()
+    assert "a79" not in everything(recommender)
+
+
+def test_an_article_comes_when_it_is_published_and_goes_when_it_expires(site: Site) -> None:
+    live = site.live()
+    site.publish(replace(story("evening", at=NOW + HOUR), expires_at=NOW + 2 * HOUR))
+    live.refresh()
+    recommender = site.recommender(live)
+    there = ["evening" in everything(recommender, at=NOW + minutes * 60) for minutes in (30, 61, 119, 120)]
+    assert there == [False, True, True, False]
+
+
+def test_a_new_section_does_not_mix_up_the_others(site: Site) -> None:
+    """Sections are numbered in the order of their names."""
+    live = site.live()
+    recommender = site.recommender(live)
+    site.publish(*(story(f"x{n}", "agriculture") for n in range(4)))
+    live.refresh()
+    for section in ("agriculture", *made_world.SECTIONS):
+        answer = recommender.recommend("u01", section=section, at=NOW, log=False)
+        assert {item.section for item in answer.items} == {section}
+
+
+def test_an_article_that_only_the_log_knows(site: Site) -> None:
+    """Shown by the publisher, described by nobody: an id without content."""
+    live = site.live()
+    site.show("u05", ("mystery", "a80"), NOW - 30)
+    live.refresh()
+    recommender = site.recommender(live)
+    answer = recommender.recommend(NOBODY, limit=EVERYTHING, at=NOW, log=False)
+    (line,) = (item for item in answer.items if item.article_id == "mystery")
+    assert (line.title, line.section, line.published_at, line.image_url) == (None, None, None, None)
+
+
+def test_a_silent_site_still_answers(site: Site) -> None:
+    """Nobody came and nothing was published for a week."""
+    answer = site.recommender().recommend(NOBODY, at=NOW + 7 * DAY, log=False)
+    assert len(answer.items) == 10
+
+
+def test_a_click_on_what_this_process_has_not_seen_yet(site: Site) -> None:
+    live = site.live()
+    recommender = site.recommender(live)
+    before = recommender.recommend("u01", at=NOW, log=False)
+    site.publish(story("x1"), story("x2"))
+    site.click("u01", "x2", NOW - 1)
+    site.show("u01", ("x1", "x2"), NOW - 1)
+    assert ids(recommender.recommend("u01", at=NOW, log=False)) == ids(before)
+    live.refresh()
+    after = everything(recommender, "u01")
+    assert "x1" in after
+    assert "x2" not in after
+
+
+def test_the_catalogue_is_checked_against_a_database_in_which_nothing_is_left(site: Site) -> None:
+    recommender = site.recommender()
+    with writing(site.sessions) as session:
+        for article_id in everything(recommender):
+            articles.delete_article(session, article_id, NOW)
+    recommender.live.refresh()
+    assert recommender.recommend("u01", at=NOW, log=False).items == []
