@@ -28,9 +28,8 @@ from recsys.features.examples import Examples
 from recsys.features.features import AGES, COUNTERS, FEATURES, SHARES
 from recsys.ingest.importer import import_path
 from recsys.lifecycle.encode import encode_new
-from recsys.lifecycle.train import indexable, window_of
-from recsys.pipeline.content import Content
-from recsys.pipeline.load import Dataset, load_dataset
+from recsys.lifecycle.train import indexable, set_threads, window_of
+from recsys.pipeline.load import Dataset, load_dataset, signatures
 from recsys.pipeline.model import Model
 from recsys.settings import Settings, bundled
 from recsys.training.fit import TrainingSet, fit
@@ -60,6 +59,7 @@ def main() -> None:
 
 
 def _rows(settings: Settings, seed: int) -> list[Row]:
+    set_threads(settings)
     data = _loaded(settings)
     split = float(np.ceil(data.log.impressions.known_at[-1] / DAY) * DAY) - TEST_DAYS * DAY
     window = window_of(data, settings, split, None)
@@ -67,8 +67,15 @@ def _rows(settings: Settings, seed: int) -> list[Row]:
     intact = evaluate_shown(whole, window)
     rows = [{"name": "intact", "auc": intact.summary["auc"], "ndcg@10": intact.summary["ndcg@10"]}]
     for name in ("image", "title"):
-        blind = _trained(settings, replace(data, content=permuted(data.content, name)), split, seed)
-        rows.append(_loss(f"{name}s permuted, trained again", intact, evaluate_shown(blind, window)))
+        mixed = permuted(data, name)
+        blind = _trained(settings, mixed, split, seed)
+        rows.append(
+            _loss(
+                f"{name}s permuted, trained again",
+                intact,
+                evaluate_shown(blind, window_of(mixed, settings, split, None)),
+            )
+        )
     examples = replayed(window)
     for name, columns in {"freshness": AGES, "popularity": COUNTERS + SHARES}.items():
         rows.append(_loss(f"{name} inputs permuted", intact, _judged(whole, _mixed(examples, columns))))
@@ -92,12 +99,15 @@ def _trained(settings: Settings, data: Dataset, until: float, seed: int) -> Mode
     return fit(training, version="benchmark", seed=seed)
 
 
-def permuted(content: Content, name: str) -> Content:
-    """The vectors of one modality dealt out anew among the articles that have it."""
+def permuted(data: Dataset, name: str) -> Dataset:
+    """The vectors of one modality dealt out anew among the articles that have it, wherever they are used."""
+    content = data.content
     rows = np.flatnonzero(content.mask[name])
     vectors = content.vectors[name].copy()
     vectors[rows] = vectors[np.random.default_rng(0).permutation(rows)]
-    return replace(content, vectors={**content.vectors, name: vectors})
+    mixed = replace(content, vectors={**content.vectors, name: vectors})
+    attributes = data.attributes._replace(signatures=signatures(mixed, content.rows))
+    return replace(data, content=mixed, attributes=attributes)
 
 
 def _mixed(examples: Examples, names: tuple[str, ...]) -> Examples:

@@ -83,8 +83,8 @@ def _tour(tour: _Tour) -> tuple[dict[str, Any], list[Any]]:
     before, after, similar, clicked = tour.timed("recommend", lambda: _recommended(sessions, settings))
     document = {
         "sample": "synthetic", "version": model.version, "promoted": went_live, "metrics": judged.summary,
-        "retrain": again, "recommendations": recommendations_document(before.items), "after_click": recommendations_document(after.items),
-        "similar": similar, "seconds": tour.seconds,
+        "retrain": again, "recommendations": recommendations_document(before.items),
+        "after_click": recommendations_document(after.items), "similar": similar, "seconds": tour.seconds,
     }  # fmt: skip
     return document, _shown(document, again, before, after, clicked)
 
@@ -154,5 +154,5 @@ def _recommended(sessions: Sessions, settings: Settings) -> tuple[Served, Served
     recommender.live.refresh(now + 1.0)
     after = recommender.recommend(reader, with_explanations=True, log=False, at=now + 1.0)
     similar = {by: recommender.similar(clicked.article_id, by, 5) for by in ("fused", "title", "image")}
-    err.print(f"Clicked “{clicked.title}” at {rfc3339(now)}", highlight=False)
+    err.print(f"Clicked “{clicked.title}” at {rfc3339(now)}", highlight=False, markup=False)
     return before, after, similar, clicked.title or clicked.article_id

@@ -33,15 +33,20 @@ def print_json(document: Any) -> None:
 def progress() -> Iterator[Report]:
     """A bar for each stage of a long work, on standard error; call it with (stage, done, total)."""
     columns = (TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err) as bars:
-        tasks: dict[str, Any] = {}
+    bars = Progress(*columns, console=err)
+    tasks: dict[str, Any] = {}
 
-        def report(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total)
+    def report(stage: str, done: int, total: int) -> None:
+        bars.start()
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(stage, total=total)
+        bars.update(tasks[stage], completed=done, total=total)
 
+    try:
         yield report
+    finally:
+        if tasks:  # else there is nothing to end, and it would print an empty line
+            bars.stop()
 
 
 def parse_time(text: str) -> Timestamp:

@@ -31,6 +31,7 @@ FRESH_HOURS = 18.0  # the freshness of an article of this age is 1/e
 LISTS_PER_VISIT = 1.42  # measured: a click often leads on to a second list
 SECTION_LOVE, TOPIC_LOVE = 2.8, 2.0  # how far followed sections and loved topics stand out
 FOLLOWED, LOVED = (1, 3), (1, 4)  # how many of each a reader has: the fewest, and one more than the most
+SPREAD, CAP = 1.2, 20
 DRIFT = 0.985  # of a taste is left after a day; the rest is new
 
 
@@ -199,7 +200,7 @@ def _newsroom(topic: Topic, rng: np.random.Generator) -> list[str]:
 
 
 def _readers(topics: tuple[Topic, ...], count: int, impressions: int, days: int, rng: np.random.Generator) -> Readers:
-    keen = np.minimum(rng.lognormal(0, 1.2, count), 20)  # a few readers come every day, many once or twice in all
+    keen = np.minimum(rng.lognormal(0, SPREAD, count), CAP)  # a few readers come every day, many once or twice in all
     return Readers(
         title_taste=_title_tastes(topics, count, days, rng),
         style_taste=_style_tastes(count, rng),

@@ -1,6 +1,7 @@
 """Quick trainings on copies of the made world, and what they wrote."""
 
 import functools
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -36,11 +37,14 @@ def pretend(
     change: Callable[[Model], None] | None = None,
 ) -> None:
     """Let a training give the made world's own model again, changed if so wished: where it is not what is tested."""
-    (version,) = snapshots(settings)
+    original = settings.home / "original"
+    if not original.exists():
+        (version,) = snapshots(settings)
+        shutil.copytree(settings.snapshots / version, original)
 
-    def fitted(data: TrainingSet, *, version: str, original: str = version, **_: object) -> Model:
+    def fitted(data: TrainingSet, *, version: str, **_: object) -> Model:
         with sessions() as session:
-            model = read_snapshot(settings.snapshots / original, lambda ids: articles.keys_of(session, ids))
+            model = read_snapshot(original, lambda ids: articles.keys_of(session, ids))
         if change is not None:
             change(model)
         return replace(model, version=version, since=data.since, until=data.until)

@@ -29,10 +29,11 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainingSet]:
     sessions, encoders = made_world.install(settings), expected_ids(settings)
     with writing(sessions) as session:
         data = load_dataset(session, encoders, until=made_world.SPLIT)
+    few = {name: np.ascontiguousarray(v[:, :24]) for name, v in data.content.vectors.items()}  # dimensions, for speed
     yield TrainingSet(
         log=data.log,
         attributes=data.attributes,
-        content=data.content,
+        content=replace(data.content, vectors=few),
         users=data.users,
         indexed=indexable(data),
         encoders=encoders,

@@ -1,0 +1,114 @@
+"""The installed program as a process of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_commands import Cli
+from made_world import NOBODY
+
+from recsys.settings import Settings, bundled
+
+RECSYS = str(Path(sysconfig.get_path("scripts")) / "recsys")
+
+
+def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([RECSYS, *arguments], check=False, capture_output=True, text=True, timeout=120)
+
+
+def test_help_needs_no_model_library(cli: Cli) -> None:
+    code = "import sys; from recsys.cli import app; print([n for n in ('torch', 'timm', 'faiss') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
+    helped = run("--help")
+    assert helped.returncode == 0
+    for command in ("init", "import", "train", "evaluate", "recommend", "serve", "demo"):
+        assert command in helped.stdout
+
+
+def test_documents_on_standard_output_and_the_rest_on_standard_error(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "movies.csv").write_text("movieId,title,genres\n1,Alpha (1999),Drama\n")
+    (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n7,1,5,1000000000\n")
+    run("init")
+    done = run("import", "movielens", str(tmp_path), "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["clicks"] == 1
+    assert "records" in done.stderr
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(("init",), 0), (("rollback",), 1), (("rollback", "--colour"), 2)])
+def test_exit_codes(cli: Cli, arguments: tuple[str, ...], code: int) -> None:
+    done = run(*arguments)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert bool(done.stderr) == (code > 0)
+
+
+def answer(port: int, path: str) -> Any:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+        return json.load(response)
+
+
+def wait_until_ready(server: "subprocess.Popen[str]", port: int, patience: float = 60.0) -> None:
+    until = time.monotonic() + patience
+    while server.poll() is None and time.monotonic() < until:
+        try:
+            answer(port, "/readyz")
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail("the server did not get ready")
+
+
+def test_serve_answers_until_it_is_interrupted(cli: Cli, site: Settings) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [RECSYS, "serve", "--port", str(port)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            wait_until_ready(server, port)
+            answered = answer(port, f"/v1/users/{NOBODY}/recommendations?limit=3")
+            server.send_signal(signal.SIGINT)
+            _, said = server.communicate(timeout=30)
+        finally:
+            server.kill()
+    assert len(answered["items"]) == 3
+    assert server.returncode == 0
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (bundled("sample") / "articles.parquet").exists(), reason="the sample is not there")
+def test_the_demo_goes_the_whole_way(cli: Cli) -> None:
+    started = time.monotonic()
+    done = subprocess.run([RECSYS, "demo", "--json"], check=False, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr[-3000:]
+    seconds = time.monotonic() - started
+    document = json.loads(done.stdout)
+    assert {"metrics", "recommendations", "similar", "seconds"} <= document.keys()
+    assert document["metrics"]["auc"] > 0.6
+    assert document["retrain"]["why"]
+    assert len(document["recommendations"]) == len(document["after_click"]) == 10
+    clicked = {line["article_id"] for line in document["recommendations"]} - {
+        line["article_id"] for line in document["after_click"]
+    }
+    assert clicked
+    assert all(line["explanation"]["because"] for line in document["recommendations"][:3])
+    assert document["similar"].keys() == {"fused", "title", "image"}
+    assert all(document["similar"].values())
+    assert {"import", "encode", "train", "evaluate", "retrain", "recommend"} <= document["seconds"].keys()
+    assert seconds < 150 * float(os.environ.get("PATIENCE", "1"))
+    again = subprocess.run([RECSYS, "demo", "--json"], check=True, capture_output=True, text=True, timeout=400)
+    assert json.loads(again.stdout)["seconds"]["encode"] < document["seconds"]["encode"] / 2
