@@ -15,6 +15,7 @@ Words = Mapping[str, Sequence[str]]
 _CHOICE = re.compile(r"<([^<>]*)>")
 _SLOT = re.compile(r"\{(\w+(?:\.\d)?)(?:=(\d+)\.\.(\d+))?\}")
 _ARTICLE = re.compile(r"\b([Aa]) (?=[aeioAEIO]|8|11\b|18\b)(?!one)")
+KICKER_SHARE = 0.75  # of the headlines without a colon begin with a kicker
 _LAST_YEAR = 2100  # ranges that end below may be years, which take no comma
 _DRAWS = 200  # a topic that cannot make a new headline in so many draws is exhausted
 
@@ -26,6 +27,7 @@ class Topic:
     section: str
     name: str
     words: Words
+    kickers: tuple[str, ...]  # names of the topic that may stand before a headline
     stories: tuple[tuple[str, str], ...]  # (headline, summary) templates
 
 
@@ -76,7 +78,13 @@ def load_topics() -> tuple[Topic, ...]:
     """The topics of the grammar, in its order."""
     grammar = tomllib.loads(Path(__file__).with_name("sample_grammar.toml").read_text(encoding="utf-8"))
     return tuple(
-        Topic(section, name, {**grammar["words"], **body.get("words", {})}, tuple((h, s) for h, s in body["stories"]))
+        Topic(
+            section=section,
+            name=name,
+            words={**grammar["words"], **body.get("words", {})},
+            kickers=tuple(body["kickers"]),
+            stories=tuple((headline, summary) for headline, summary in body["stories"]),
+        )
         for section, topics in grammar["section"].items()
         for name, body in topics.items()
     )
@@ -104,7 +112,13 @@ def _new_story(
 ) -> tuple[str, str] | None:
     for _ in range(_DRAWS):
         story = _Story(topic.words, rng)
-        headline = story.tell(templates[0])
+        headline = _with_kicker(story.tell(templates[0]), topic, rng)
         if headline not in told:
             return headline, story.tell(templates[1])
     return None
+
+
+def _with_kicker(headline: str, topic: Topic, rng: np.random.Generator) -> str:
+    if ":" in headline or rng.random() > KICKER_SHARE:
+        return headline
+    return f"{topic.kickers[int(rng.integers(len(topic.kickers)))]}: {headline}"

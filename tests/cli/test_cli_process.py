@@ -1,7 +1,7 @@
 """The installed program as a process of its own."""
 
 import json
-import os
+import resource
 import signal
 import socket
 import subprocess
@@ -89,26 +89,30 @@ def test_serve_answers_until_it_is_interrupted(cli: Cli, site: Settings) -> None
     assert "Traceback" not in said
 
 
+def demo() -> tuple[Any, float]:
+    """The document of a demonstration, and its seconds: on a busy machine those of its own work."""
+    wall, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([RECSYS, "demo", "--json"], check=False, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return json.loads(done.stdout), min(time.monotonic() - wall, worked)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not (bundled("sample") / "articles.parquet").exists(), reason="the sample is not there")
 def test_the_demo_goes_the_whole_way(cli: Cli) -> None:
-    started = time.monotonic()
-    done = subprocess.run([RECSYS, "demo", "--json"], check=False, capture_output=True, text=True, timeout=400)
-    assert done.returncode == 0, done.stderr[-3000:]
-    seconds = time.monotonic() - started
-    document = json.loads(done.stdout)
+    document, seconds = demo()
     assert {"metrics", "recommendations", "similar", "seconds"} <= document.keys()
     assert document["metrics"]["auc"] > 0.6
     assert document["retrain"]["why"]
-    assert len(document["recommendations"]) == len(document["after_click"]) == 10
-    clicked = {line["article_id"] for line in document["recommendations"]} - {
-        line["article_id"] for line in document["after_click"]
-    }
-    assert clicked
+    before, after = ({line["article_id"] for line in document[name]} for name in ("recommendations", "after_click"))
+    assert len(before) == len(after) == 10
+    assert before - after
     assert all(line["explanation"]["because"] for line in document["recommendations"][:3])
     assert document["similar"].keys() == {"fused", "title", "image"}
     assert all(document["similar"].values())
     assert {"import", "encode", "train", "evaluate", "retrain", "recommend"} <= document["seconds"].keys()
-    assert seconds < 150 * float(os.environ.get("PATIENCE", "1"))
-    again = subprocess.run([RECSYS, "demo", "--json"], check=True, capture_output=True, text=True, timeout=400)
-    assert json.loads(again.stdout)["seconds"]["encode"] < document["seconds"]["encode"] / 2
+    assert seconds < 150
+    again, _ = demo()
+    assert again["seconds"]["encode"] < document["seconds"]["encode"] / 2

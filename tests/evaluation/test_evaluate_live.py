@@ -75,6 +75,16 @@ def test_what_a_reader_has_clicked_is_not_in_the_pool_and_cannot_be_found(made: 
     assert (judged.figures["ndcg@10"][everything_known] == 0).all()
 
 
+def test_what_was_dismissed_in_a_list_was_not_clicked_in_it(made: Judgement, judged: Judged) -> None:
+    log = made.data.log
+    clicked = [i for i in made.lists() if made.clicked(i)]
+    own = log.clicks.impression == log.impressions.position[clicked[-1]]
+    changed = replace(log, clicks=replace(log.clicks, weight=np.where(own, 0.0, log.clicks.weight)))
+    found = evaluate_live(made.model, replace(made.window(), log=changed))
+    np.testing.assert_array_equal(found.users, judged.users[:-1])
+    np.testing.assert_array_equal(found.figures["ndcg@10"], judged.figures["ndcg@10"][:-1])
+
+
 def test_recall_rises_with_the_length_of_the_answer(judged: Judged) -> None:
     assert (judged.figures["r@10"] <= judged.figures["r@50"]).all()
     assert (judged.figures["r@50"] <= judged.figures["r@100"]).all()

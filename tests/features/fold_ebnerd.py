@@ -9,8 +9,8 @@ import numpy as np
 from recsys.columns import EventLog
 from recsys.database import articles, events
 from recsys.database.session import Sessions, open_sessions, upgrade
-from recsys.features.features import Attributes, attributes_of
 from recsys.features.examples import Examples
+from recsys.features.features import Attributes, attributes_of
 from recsys.features.replay import Replay
 from recsys.features.state import TASTE, ArticleState
 from recsys.ingest.importer import import_path

@@ -15,8 +15,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from recsys.columns import NONE, ClickColumns, EventLog, Floats, ImpressionColumns
-from recsys.features.features import Attributes
 from recsys.features.examples import Examples
+from recsys.features.features import Attributes
 from recsys.features.replay import Replay
 from recsys.features.state import TASTE, ArticleState
 

@@ -8,8 +8,8 @@ from fold_worlds import START, Clicked, Shown, World, begun, busy_world, log_of,
 from hypothesis import given
 
 from recsys.domain import RecsysError
-from recsys.features.features import AGES, COUNTERS, FEATURES, SHARES
 from recsys.features.examples import Examples
+from recsys.features.features import AGES, COUNTERS, FEATURES, SHARES
 
 COUNTED = [FEATURES.index(name) for name in (*COUNTERS, *SHARES, *AGES, "clicks_overall")]
 

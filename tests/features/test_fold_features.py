@@ -7,8 +7,8 @@ from fold_worlds import World, begun, busy_world, log_of, thorough, worlds
 from hypothesis import given
 
 from recsys.columns import Catalogue
-from recsys.features.features import FEATURES, VARYING, WIDTH, attributes_of, title_signatures
 from recsys.features.examples import HISTORY, Examples
+from recsys.features.features import FEATURES, VARYING, WIDTH, attributes_of, title_signatures
 from recsys.features.state import TASTE
 
 

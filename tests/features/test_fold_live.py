@@ -8,8 +8,8 @@ from fold_worlds import World, begun, between, bits, busy_world, log_of, pieces,
 from recsys.columns import EventLog
 from recsys.database import events
 from recsys.database.session import Sessions, writing
-from recsys.features.marks import scratch_for
 from recsys.features.history import empty_view, view_of
+from recsys.features.marks import scratch_for
 from recsys.features.replay import fold_live
 from recsys.features.state import empty_state
 from recsys.pipeline.load import load_view

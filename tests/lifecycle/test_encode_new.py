@@ -18,7 +18,7 @@ from recsys.lifecycle.encode import encode_new
 
 @dataclass
 class MadeEncoder:
-    """Vectors from the bytes of a title or of a picture's name; a name with "broken" in it cannot be read."""
+    """Vectors from the bytes of a title or of a picture's name; what is "broken" or "lost" cannot be read."""
 
     modality: str = "title"
     encoder_id: str = "made@1"
@@ -32,11 +32,11 @@ class MadeEncoder:
 
     def content_hash(self, article: Article) -> str | None:
         content = self.content(article)
-        return None if content is None else hashlib.sha256(content.encode()).hexdigest()
+        return None if content in (None, "lost") else hashlib.sha256(content.encode()).hexdigest()
 
     def status(self, article: Article) -> str:
         content = self.content(article)
-        return "missing" if content is None else "broken" if "broken" in content else "ok"
+        return "missing" if content is None else "broken" if content == "lost" or "broken" in content else "ok"
 
     def encode(self, batch: list[Article]) -> tuple[Floats32, Bools]:
         self.calls += 1
@@ -85,18 +85,19 @@ def test_every_article_is_counted_by_what_came_of_it(sessions: Sessions) -> None
         Article("a", title="one", image="p1"),
         Article("b", title="two", image="broken p2"),
         Article("c", title=None, image=None),
+        Article("d", title="four", image="lost"),
     )
     title, image = MadeEncoder(), MadeEncoder("image", "pictures@1")
     report = encode_new(sessions, [title, image])
-    assert report.encoded == {"title": 2, "image": 1}
+    assert report.encoded == {"title": 3, "image": 1}
     assert report.missing == {"title": 1, "image": 1}
-    assert report.broken == {"title": 0, "image": 1}
+    assert report.broken == {"title": 0, "image": 2}
     assert report.cached == {"title": 0, "image": 0}
-    assert report.looked_at == 6
+    assert report.looked_at == 8
     assert stored(sessions, title, "a", "b", "c") == [expected("one"), expected("two"), None]
     assert stored(sessions, image, "a", "b", "c") == [expected("p1"), None, None]
     with sessions() as session:
-        assert vectors.statuses(session, "image", "pictures@1") == {"ok": 1, "broken": 1, "missing": 1}
+        assert vectors.statuses(session, "image", "pictures@1") == {"ok": 1, "broken": 2, "missing": 1}
 
 
 def test_a_second_run_finds_nothing_to_do(sessions: Sessions) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.pipeline.selector import select
@@ -21,11 +21,13 @@ def candidates(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return utility, vectors, sections
 
 
+unhurried = settings(deadline=None)  # the machine may be busy
 limits = st.integers(0, 30)
 caps = st.integers(1, 10)
 shares = st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0])
 
 
+@unhurried
 @given(candidates(), limits, caps, shares)
 def test_as_many_as_wanted_and_each_once(made: tuple, limit: int, cap: int, diversity: float) -> None:
     chosen = select(*made, limit, diversity=diversity, section_cap=cap)
@@ -35,6 +37,7 @@ def test_as_many_as_wanted_and_each_once(made: tuple, limit: int, cap: int, dive
     assert set(chosen) <= set(range(n))
 
 
+@unhurried
 @given(candidates(), limits, caps, shares)
 def test_the_cap_is_exceeded_only_where_nothing_else_is_left(
     made: tuple, limit: int, cap: int, diversity: float
@@ -50,6 +53,7 @@ def test_the_cap_is_exceeded_only_where_nothing_else_is_left(
         left.discard(row)
 
 
+@unhurried
 @given(candidates(), limits, caps, shares)
 def test_a_candidate_without_utility_is_chosen_only_where_the_cap_leaves_no_other(
     made: tuple, limit: int, cap: int, diversity: float
@@ -66,6 +70,7 @@ def test_a_candidate_without_utility_is_chosen_only_where_the_cap_leaves_no_othe
             assert full or not np.isfinite(utility[other])
 
 
+@unhurried
 @given(candidates(), limits)
 def test_without_diversity_and_cap_it_is_the_order_of_utility(made: tuple, limit: int) -> None:
     chosen = select(*made, limit, diversity=0.0, section_cap=10)
@@ -73,6 +78,7 @@ def test_without_diversity_and_cap_it_is_the_order_of_utility(made: tuple, limit
     np.testing.assert_array_equal(made[0][chosen], made[0][expected])
 
 
+@unhurried
 @given(candidates(), limits, caps, shares)
 def test_the_best_comes_first(made: tuple, limit: int, cap: int, diversity: float) -> None:
     chosen = select(*made, limit, diversity=diversity, section_cap=cap)
@@ -80,6 +86,7 @@ def test_the_best_comes_first(made: tuple, limit: int, cap: int, diversity: floa
         assert made[0][chosen[0]] == made[0].max() or diversity == 1.0
 
 
+@unhurried
 @given(candidates(), limits, shares, st.floats(0.01, 100))
 def test_the_lengths_of_vectors_do_not_matter(made: tuple, limit: int, diversity: float, factor: float) -> None:
     utility, vectors, sections = made

@@ -89,7 +89,7 @@ def test_a_stamp_that_was_split_after_all(site: Site) -> None:
     live = site.live()
     site.click("u01", "a80", LATER)
     live.refresh(LATER + 1)
-    site.click("u01", "a79", LATER)
+    site.click("u02", "a80", LATER - 50, known_at=LATER)
     live.refresh(LATER + 2)
     assert_same(live.world.state, site.folded())
 

@@ -206,9 +206,12 @@ def test_the_newest_lists_calibrate_and_are_trained_on_as_well() -> None:
     lists = made_lists(200)
     clicks_by(lists, SIGNAL, strength=1.0, outside=1.0)
     heads = fit_heads(lists, MODALITIES, config=FAST)
-    assert float(heads.listwise.temperature) != 1.0
     older = fit_heads(lists.take(np.arange(180)), MODALITIES, config=replace(FAST, held_out=0.0))
     assert float(older.listwise.temperature) == 1.0
+    temperature, shift = calibrate(older.listwise, lists.take(np.arange(180, 200)))
+    assert float(heads.listwise.temperature) == pytest.approx(float(temperature), rel=0.02)
+    assert float(heads.listwise.outside_shift) == pytest.approx(float(shift), rel=0.02, abs=0.01)
+    assert abs(float(shift)) > 0.02
     assert not heads.listwise.training
     assert not heads.pointwise.training
     name = "layers.0.weight"
