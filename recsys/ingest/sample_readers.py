@@ -11,7 +11,7 @@ from recsys.ingest.sample_world import DAY, EVENING, HOUR, MORNING, START, Effec
 LIVE_HOURS = 72.0  # an article is shown this long after its publication
 SHOWN = {"mobile": (5, 13), "tablet": (6, 15), "desktop": (8, 16)}  # fewest, and one more than the most
 POSITION = 0.12  # the k-th place (from 0) is looked at with probability 1 / (1 + POSITION * k)
-LEAVE = 3.2  # utility of clicking nothing
+LEAVE = 3.1  # utility of clicking nothing
 SECOND_CLICK = 0.15  # probability that the runner-up, if it beats leaving, is opened too
 READ_ON = 0.5  # probability that a reader who opened an article looks at the list below it
 PAGE_SECONDS = 10.0  # nobody begins a list in the last seconds of the world

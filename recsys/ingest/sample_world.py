@@ -26,12 +26,13 @@ MORNING = (1, 0.5, 0.5, 0.5, 1, 5, 14, 16, 10, 6, 4, 4, 5, 4, 3, 3, 4, 5, 5, 5, 
 EVENING = (2, 1, 0.5, 0.5, 0.5, 1, 3, 4, 4, 3, 3, 4, 7, 5, 4, 4, 5, 7, 9, 12, 14, 13, 9, 4)
 
 # What a unit of each effect adds to the utility of an article, in which the noise is a standard Gumbel draw.
-TITLE, PICTURE, FRESHNESS, POPULARITY, PAYWALL = 1.5, 1.35, 1.0, 0.7, -0.5
+TITLE, PICTURE, FRESHNESS, POPULARITY, PAYWALL = 1.7, 1.4, 1.0, 0.7, -0.5
 FRESH_HOURS = 18.0  # the freshness of an article of this age is 1/e
 LISTS_PER_VISIT = 1.42  # measured: a click often leads on to a second list
-SECTION_LOVE, TOPIC_LOVE = 2.8, 2.0  # how far followed sections and loved topics stand out
-FOLLOWED, LOVED = (1, 3), (1, 4)  # how many of each a reader has: the fewest, and one more than the most
-SPREAD, CAP = 1.2, 20
+LOVED = (2, 5)  # how many topics a reader loves: the fewest, and one more than the most
+LOVE = 2.0  # how far they stand out
+CONTRAST = 0.6  # share of a reader's mean taste of a section that is taken off its topics
+SPREAD, BUSIEST = 1.4, 25  # of how often readers come, against the median reader
 DRIFT = 0.985  # of a taste is left after a day; the rest is new
 
 
@@ -200,7 +201,7 @@ def _newsroom(topic: Topic, rng: np.random.Generator) -> list[str]:
 
 
 def _readers(topics: tuple[Topic, ...], count: int, impressions: int, days: int, rng: np.random.Generator) -> Readers:
-    keen = np.minimum(rng.lognormal(0, SPREAD, count), CAP)  # a few readers come every day, many once or twice in all
+    keen = np.minimum(rng.lognormal(0, SPREAD, count), BUSIEST)  # many come once or twice in all, a few every day
     return Readers(
         title_taste=_title_tastes(topics, count, days, rng),
         style_taste=_style_tastes(count, rng),
@@ -217,13 +218,15 @@ def _visits(keen: Floats, impressions: int) -> Ints:
 
 
 def _title_tastes(topics: tuple[Topic, ...], count: int, days: int, rng: np.random.Generator) -> Floats:
-    """A few loved topics on top of a leaning to sections, drifting from day to day by an autoregression."""
-    names = list(dict.fromkeys(topic.section for topic in topics))
-    section = np.array([names.index(topic.section) for topic in topics])
-    followed = rng.random((count, len(names))).argsort(axis=1) < rng.integers(*FOLLOWED, (count, 1))
+    """A few loved topics, at the expense of the others of their sections, so that the section alone says little.
+
+    From day to day a taste drifts by an autoregression.
+    """
+    sections = np.array([topic.section for topic in topics])
+    together = (sections[:, None] == sections) / (sections[:, None] == sections).sum(axis=0)
     loved = rng.random((count, len(topics))).argsort(axis=1) < rng.integers(*LOVED, (count, 1))
-    noise = 0.35 * rng.normal(size=(count, len(topics)))
-    tastes = _standard(SECTION_LOVE * followed[:, section] + TOPIC_LOVE * loved + noise)
+    tastes = LOVE * loved + 0.35 * rng.normal(size=(count, len(topics)))
+    tastes = _standard(tastes - CENTRED * tastes @ together)
     path = [tastes]
     for _ in range(days - 1):
         tastes = DRIFT * tastes + np.sqrt(1 - DRIFT**2) * rng.normal(size=tastes.shape)

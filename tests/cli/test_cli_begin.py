@@ -4,11 +4,12 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from cli_commands import Cli
 
-from recsys.cli.output import parse_time
+from recsys.cli.output import parse_time, print_json
 from recsys.database.session import open_sessions, upgrade
 from recsys.settings import Settings
 
@@ -185,9 +186,5 @@ def test_times_without_a_zone_are_utc(text: str, moment: datetime) -> None:
 
 
 def test_figures_that_do_not_exist_are_null(capsys: pytest.CaptureFixture[str]) -> None:
-    import numpy as np
-
-    from recsys.cli.output import print_json
-
     print_json({"auc": float("nan"), "n": np.int64(3), "pair": (1.5, float("inf")), 7: "ä"})
     assert json.loads(capsys.readouterr().out) == {"auc": None, "n": 3, "pair": [1.5, None], "7": "ä"}

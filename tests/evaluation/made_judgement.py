@@ -20,8 +20,9 @@ from recsys.pipeline.recommend import rank
 from recsys.pipeline.situation import Reader, Request, World
 from recsys.settings import Settings
 
-HOURS = 5
-SINCE, UNTIL = made_world.SPLIT + 3 * made_world.HOUR, made_world.SPLIT + (3 + HOURS) * made_world.HOUR
+HOURS = 6
+SINCE = made_world.SPLIT + 2 * made_world.HOUR
+UNTIL = SINCE + HOURS * made_world.HOUR
 
 
 @dataclass(frozen=True)

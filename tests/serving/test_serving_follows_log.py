@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import made_world
@@ -160,7 +160,7 @@ def test_a_writer_does_not_hold_up_the_readers(site: Site) -> None:
 
 
 @pytest.fixture
-def running(site: Site, monkeypatch: pytest.MonkeyPatch) -> Live:
+def running(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
     """A process that looks at the database all the time."""
     monkeypatch.setattr(module, "EVERY", 0.01)
     live = site.live()

@@ -62,7 +62,6 @@ def test_serving_ranks_by_what_training_and_evaluation_saw(site: Site, shown: li
 
 
 def test_a_process_that_followed_the_log_ranks_by_the_same(site: Site, shown: list[Impression]) -> None:
-    """Followed in steps, with users who were unknown when it started."""
     live = site.live(until=shown[300].at)
     for i in range(310, 600, 58):
         live.refresh(shown[i].at - 0.5 + SETTLED)

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -19,10 +17,12 @@ from made_lists import (
     pointwise_scores,
 )
 
+from recsys.model.ranking_head import ListwiseHead
 from recsys.pipeline.model import Heads
+from recsys.training import heads as heads_room
 from recsys.training.heads import HeadConfig, Lists, calibrate, choice_loss, fit_heads
 
-FAST = HeadConfig(epochs=15, batch=32, rate=1e-2)
+FAST = HeadConfig(epochs=10, batch=32, rate=1e-2)
 
 
 def halves(lists: Lists) -> tuple[Lists, Lists]:
@@ -202,20 +202,27 @@ def test_the_same_seed_gives_the_same_heads_and_leaves_the_callers_dice_alone() 
     assert bits(first) != bits(other)
 
 
-def test_the_newest_lists_calibrate_and_are_trained_on_as_well() -> None:
-    lists = made_lists(200)
+def test_the_newest_lists_calibrate_and_are_trained_on_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = made_lists(200, sampled=2)
     clicks_by(lists, SIGNAL, strength=1.0, outside=1.0)
+    seen: list[Lists] = []
+
+    def calibrated(_head: ListwiseHead, held_out: Lists) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(held_out)
+        return torch.tensor(2.5), torch.tensor(-0.75)
+
+    monkeypatch.setattr(heads_room, "calibrate", calibrated)
     heads = fit_heads(lists, MODALITIES, config=FAST)
-    older = fit_heads(lists.take(np.arange(180)), MODALITIES, config=replace(FAST, held_out=0.0))
-    assert float(older.listwise.temperature) == 1.0
-    temperature, shift = calibrate(older.listwise, lists.take(np.arange(180, 200)))
-    assert float(heads.listwise.temperature) == pytest.approx(float(temperature), rel=0.02)
-    assert float(heads.listwise.outside_shift) == pytest.approx(float(shift), rel=0.02, abs=0.01)
-    assert abs(float(shift)) > 0.02
+    assert float(heads.listwise.temperature) == 2.5
+    assert float(heads.listwise.outside_shift) == -0.75
     assert not heads.listwise.training
     assert not heads.pointwise.training
-    name = "layers.0.weight"
-    assert not torch.equal(heads.listwise.state_dict()[name], older.listwise.state_dict()[name])
+    expected = lists.take(np.arange(180, 200), lists.shown)
+    np.testing.assert_array_equal(seen[0].rows, expected.rows)
+    np.testing.assert_array_equal(seen[0].labels, expected.labels)
+    lists.labels[lists.offsets[180] :] = 0.0
+    other = fit_heads(lists, MODALITIES, config=FAST).listwise.state_dict()
+    assert not torch.equal(heads.listwise.state_dict()["layers.0.weight"], other["layers.0.weight"])
 
 
 @pytest.mark.parametrize(("lists", "length"), [(1, 6), (2, 1), (60, 1), (60, 3)])
