@@ -226,7 +226,7 @@ def _title_tastes(topics: tuple[Topic, ...], count: int, days: int, rng: np.rand
     together = (sections[:, None] == sections) / (sections[:, None] == sections).sum(axis=0)
     loved = rng.random((count, len(topics))).argsort(axis=1) < rng.integers(*LOVED, (count, 1))
     tastes = LOVE * loved + 0.35 * rng.normal(size=(count, len(topics)))
-    tastes = _standard(tastes - CENTRED * tastes @ together)
+    tastes = _standard(tastes - CONTRAST * tastes @ together)
     path = [tastes]
     for _ in range(days - 1):
         tastes = DRIFT * tastes + np.sqrt(1 - DRIFT**2) * rng.normal(size=tastes.shape)
