@@ -1,6 +1,6 @@
 """Writes the bundled sample: a small synthetic world of news, its readers and their clicks, in the table layout.
 
-``python -m recsys.ingest.sample data/sample`` writes it again as it is bundled (seed 7, about 30 s).
+``python -m recsys.ingest.sample data/sample`` writes it again as it is bundled (seed 7, about 10 s).
 """
 
 import json

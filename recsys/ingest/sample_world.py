@@ -30,7 +30,7 @@ TITLE, PICTURE, FRESHNESS, POPULARITY, PAYWALL = 1.7, 1.4, 1.0, 0.7, -0.5
 FRESH_HOURS = 18.0  # the freshness of an article of this age is 1/e
 LISTS_PER_VISIT = 1.42  # measured: a click often leads on to a second list
 LOVED = (2, 5)  # how many topics a reader loves: the fewest, and one more than the most
-LOVE = 2.0  # how far they stand out
+LOVE = 2.0  # how far they stand out, in standard deviations of the other topics
 CONTRAST = 0.6  # share of a reader's mean taste of a section that is taken off its topics
 SPREAD, BUSIEST = 1.4, 25  # of how often readers come, against the median reader
 DRIFT = 0.985  # of a taste is left after a day; the rest is new
@@ -225,7 +225,7 @@ def _title_tastes(topics: tuple[Topic, ...], count: int, days: int, rng: np.rand
     sections = np.array([topic.section for topic in topics])
     together = (sections[:, None] == sections) / (sections[:, None] == sections).sum(axis=0)
     loved = rng.random((count, len(topics))).argsort(axis=1) < rng.integers(*LOVED, (count, 1))
-    tastes = LOVE * loved + 0.35 * rng.normal(size=(count, len(topics)))
+    tastes = LOVE * loved + rng.normal(size=(count, len(topics)))
     tastes = _standard(tastes - CONTRAST * tastes @ together)
     path = [tastes]
     for _ in range(days - 1):

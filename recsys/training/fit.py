@@ -14,7 +14,7 @@ from recsys.features.examples import Examples
 from recsys.features.features import Attributes
 from recsys.features.replay import Replay
 from recsys.pipeline import affinity
-from recsys.pipeline.content import Content
+from recsys.pipeline.content import Content, ContentSpace
 from recsys.pipeline.model import Heads, Model, Views, views_of
 from recsys.pipeline.scorer import assemble
 from recsys.training.heads import HeadConfig, Lists, fit_heads
@@ -105,22 +105,23 @@ def _chain(data: TrainingSet, examples: Examples, config: FitConfig, seed: int, 
     """Views for each slice of the lists, fitted on the clicks known before it; the last ones see the whole log."""
     starts = [len(examples) * part // SLICES for part in range(SLICES)] if len(examples) else []
     times = [float(examples.at[start]) for start in starts] + [data.until]
+    space = ContentSpace.fit(data.content)
     links = []
     for number, (start, until) in enumerate(zip([*starts, len(examples)], times, strict=True)):
         report("towers", number, len(times))
-        links.append(_Link(start, _views(data, until, config, seed)))
+        links.append(_Link(start, _views(data, space, until, config, seed)))
     report("towers", len(times), len(times))
     return links
 
 
-def _views(data: TrainingSet, until: Timestamp, config: FitConfig, seed: int) -> Views | None:
+def _views(data: TrainingSet, space: ContentSpace, until: Timestamp, config: FitConfig, seed: int) -> Views | None:
     log = _known_before(data.log, until)  # all of it: a later click in an old list makes another negative of that list
     if not (log.clicks.weight > 0).any():
         return None
     device = "cuda" if torch.cuda.is_available() else "cpu"
     negatives = shown_not_clicked(log, NEGATIVES, seed)
     towers = fit_towers(
-        data.content, log.clicks, until=until, negatives=negatives, config=config, seed=seed, device=device
+        data.content, log.clicks, until=until, negatives=negatives, space=space, config=config, seed=seed, device=device
     )
     return views_of(towers, data.content, data.indexed)
 

@@ -43,6 +43,7 @@ def fit_towers(
     *,
     until: Timestamp = np.inf,
     negatives: Ints | None = None,
+    space: ContentSpace | None = None,
     config: FitConfig = FitConfig(),
     seed: int = 0,
     device: str = "cpu",
@@ -54,6 +55,7 @@ def fit_towers(
         clicks: n clicks in any order; those of weight 0 are no examples.
         until: seconds; what became known then or later is not trained on.
         negatives: (n, k) articles shown beside each click and not clicked, NONE padded (see ``shown_not_clicked``).
+        space: of the content, where it is fitted already; it does not depend on clicks.
         config: shape and length of the training.
         seed: of weights, order and dropout.
         device: where to train; the towers come back on the CPU.
@@ -63,7 +65,7 @@ def fit_towers(
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        space = ContentSpace.fit(content)
+        space = ContentSpace.fit(content) if space is None else space
         task = make_task(space, content, clicks, until, negatives)
         towers = TwoTowers(space.dims, len(task.keys), config.towers)
         towers.fusion.standardise(task.vectors, task.mask)

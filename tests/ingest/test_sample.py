@@ -12,6 +12,8 @@ from recsys.database.session import Sessions
 from recsys.domain import RecsysError
 from recsys.ingest.importer import import_path
 from recsys.ingest.sample import write_sample
+from recsys.ingest.sample_readers import simulate
+from recsys.ingest.sample_world import effects, make_world
 from recsys.settings import bundled
 
 SMALL = {"articles": 60, "readers": 80, "impressions": 600, "days": 4}
@@ -96,3 +98,20 @@ def test_the_table_reader_takes_all_of_it(small: Path, sessions: Sessions) -> No
 def test_impossible_sizes_are_refused(sizes: dict[str, int], tmp_path: Path) -> None:
     with pytest.raises(RecsysError):
         write_sample(tmp_path, seed=1, **{**SMALL, **sizes})
+
+
+def test_what_is_clicked_stands_out_from_its_list_in_every_planted_effect() -> None:
+    world = make_world(3, articles=240, readers=300, impressions=4000, days=7)
+    row_of = {article.article_id: row for row, article in enumerate(world.articles)}
+    log = simulate(world)
+    lists = {shown.impression_id: shown for shown in log.impressions}
+    lead: dict[str, list[float]] = {name: [] for name in ("title", "picture", "freshness", "popularity", "paywall")}
+    for click in log.clicks:
+        shown = lists[click.impression_id or ""]
+        planted = effects(world, int(shown.user_id[1:]) - 1, shown.at, np.array([row_of[item] for item in shown.items]))
+        for name, values in lead.items():
+            added = getattr(planted, name)
+            values.append(added[shown.items.index(click.article_id)] - added.mean())
+    t_values = {name: np.mean(values) / (np.std(values) / np.sqrt(len(values))) for name, values in lead.items()}
+    assert all(t > 3 for t in t_values.values()), t_values
+    assert max(lead, key=lambda name: float(np.mean(lead[name]))) == "title"
