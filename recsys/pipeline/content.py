@@ -109,7 +109,8 @@ class ContentSpace:
 
     def _project(self, name: Modality, taken: Content, rows: int) -> Floats32:
         mean, matrix = self.mean[name], self.matrix[name]
-        if name not in taken.vectors or len(mean) == 1:  # 1: no article had it when the space was fitted
+        nothing = name not in taken.vectors or not taken.mask[name].any()
+        if nothing or len(mean) == 1:  # 1: no article had it when the space was fitted
             return np.zeros((rows, matrix.shape[1]), np.float32)
         if taken.vectors[name].shape[1] != len(mean):
             raise RecsysError(
