@@ -37,7 +37,7 @@ LINT = (
 TESTS = (
     # Coverage cannot see into what numba compiles, so the tests of the fold also run as plain Python.
     Check("fold, plain", "pytest -m 'not slow' tests/features --cov --cov-report=", 60, {"NUMBA_DISABLE_JIT": "1"}),
-    Check("tests", "pytest --cov --cov-append --cov-report=term:skip-covered --cov-fail-under=90", 300),
+    Check("tests", "pytest --cov --cov-append --cov-report=term:skip-covered --cov-fail-under=90", 900),
 )
 
 

@@ -195,12 +195,14 @@ def test_lists_are_found_by_their_ids(session):
     assert events.lists_of(session, ["i2", "i1", "never"]) == {"i1": [keys["b"], keys["a"], keys["c"]], "i2": []}
 
 
-def test_the_span_of_time_is_that_of_the_impressions_if_there_are_any(session):
-    assert events.time_span(session) is None
+def test_the_span_of_time_is_that_of_the_whole_log_or_of_the_impressions(session):
+    assert events.time_span(session) is events.shown_span(session) is None
     events.add_clicks(session, [CLICK, replace(CLICK, event_id="e2", known_at=99.0)])
     assert events.time_span(session) == (13.0, 99.0)
+    assert events.shown_span(session) is None
     events.add_impressions(session, [SHOWN, replace(SHOWN, impression_id="i2", known_at=50.0)])
-    assert events.time_span(session) == (11.0, 50.0)
+    assert events.time_span(session) == (11.0, 99.0)
+    assert events.shown_span(session) == (11.0, 50.0)
 
 
 def test_an_empty_log_has_empty_columns(session):
