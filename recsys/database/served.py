@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import cast
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from recsys.database import articles, users
@@ -68,8 +68,3 @@ def confirm_served(session: Session, impression_id: str, known_at: Timestamp) ->
         session.add(ImpressionRow(impression_id=impression_id, known_at=known_at, **columns))
         session.flush()
     return True
-
-
-def forget_served(session: Session, before: Timestamp) -> None:
-    """Drop served lists older than a time; those that were confirmed live on as impressions."""
-    session.execute(delete(ServedRow).where(ServedRow.at < before))

@@ -107,13 +107,3 @@ def dim_of(session: Session, encoder_id: str) -> int:
     """Length of this encoder's vectors; 1 while there are none."""
     stored = session.scalar(select(VectorRow.vector).where(VectorRow.encoder_id == encoder_id).limit(1))
     return 1 if stored is None else len(stored) // STORED.itemsize
-
-
-def statuses(session: Session, modality: Modality, encoder_id: str) -> dict[str, int]:
-    """How many articles this encoder found "ok", "missing" and "broken"."""
-    statement = (
-        select(ContentRow.status, func.count().label("number"))
-        .where(ContentRow.modality == modality, ContentRow.encoder_id == encoder_id)
-        .group_by(ContentRow.status)
-    )
-    return {row.status: row.number for row in session.execute(statement)}

@@ -91,14 +91,3 @@ def test_an_answer_with_nothing_in_it_on_an_unknown_page(session):
     log = events.read_log(session).impressions
     assert list(log.offsets) == [0, 0]
     assert list(log.context_article) == [-1]
-
-
-def test_old_lists_are_forgotten_and_impressions_are_not(session):
-    serve(session, "old", at=10.0)
-    serve(session, "old, confirmed", at=10.0)
-    serve(session, "new", at=20.0)
-    served.confirm_served(session, "old, confirmed", known_at=12.0)
-    served.forget_served(session, before=20.0)
-    assert list(session.scalars(select(ServedRow.impression_id))) == ["new"]
-    assert events.counts(session)["impressions"] == 1
-    assert not served.confirm_served(session, "old", known_at=25.0)

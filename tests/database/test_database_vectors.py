@@ -101,14 +101,6 @@ def test_looking_again_overwrites_what_was_seen(session, keys):
     put(session, [Content(keys["a"], None, "missing")], {})
     put(session, [Content(keys["a"], "ha", "ok")], {"ha": vector(1)})
     assert load(session, [keys["a"]])[1].all()
-    assert vectors.statuses(session, "title", "title-1") == {"ok": 1}
-
-
-def test_statuses_are_counted(session, keys):
-    contents = [Content(keys["a"], "ha", "ok"), Content(keys["b"], "hb", "broken"), Content(keys["c"], None, "missing")]
-    put(session, contents, {"ha": vector(1)})
-    assert vectors.statuses(session, "title", "title-1") == {"ok": 1, "broken": 1, "missing": 1}
-    assert vectors.statuses(session, "image", "title-1") == {}
 
 
 def test_encoded_articles_are_announced(session, keys):
