@@ -1,15 +1,19 @@
 """Every article gets its vectors once, whatever interrupts the work: made encoders on a real database."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from recsys.columns import Bools, Floats32
 from recsys.database import articles, vectors
 from recsys.database.session import Sessions, writing
+from recsys.database.tables import ContentRow
 from recsys.domain import Article, RecsysError
 from recsys.encoders import Encoder
 from recsys.lifecycle import encode as room
@@ -66,6 +70,11 @@ def stored(sessions: Sessions, encoder: Encoder, *article_ids: str) -> list[list
     return [v.tolist() if there else None for v, there in zip(found, mask, strict=True)]
 
 
+def statuses(session: Session, modality: str, encoder_id: str) -> dict[str, int]:
+    looked_at = session.scalars(select(ContentRow).filter_by(modality=modality, encoder_id=encoder_id))
+    return dict(Counter(row.status for row in looked_at))
+
+
 def expected(content: str) -> list[float]:
     return made_vector(content).tolist()
 
@@ -97,7 +106,7 @@ def test_every_article_is_counted_by_what_came_of_it(sessions: Sessions) -> None
     assert stored(sessions, title, "a", "b", "c") == [expected("one"), expected("two"), None]
     assert stored(sessions, image, "a", "b", "c") == [expected("p1"), None, None]
     with sessions() as session:
-        assert vectors.statuses(session, "image", "pictures@1") == {"ok": 1, "broken": 2, "missing": 1}
+        assert statuses(session, "image", "pictures@1") == {"ok": 1, "broken": 2, "missing": 1}
 
 
 def test_a_second_run_finds_nothing_to_do(sessions: Sessions) -> None:
@@ -173,7 +182,7 @@ def test_an_interruption_loses_one_batch_at_most(
     with pytest.raises(failure, match="while encoding"):
         encode_new(sessions, [MadeEncoder(before=fail)])
     with sessions() as session:
-        assert vectors.statuses(session, "title", "made@1") == {"ok": 3}
+        assert statuses(session, "title", "made@1") == {"ok": 3}
     rest = MadeEncoder()
     report = encode_new(sessions, [rest])
     assert (report.encoded["title"], report.cached["title"], len(rest.seen)) == (5, 0, 5)

@@ -79,7 +79,10 @@ def test_articles_are_encoded_as_they_come(sessions, settings):
         put(sessions, Article("b", title="Snow on the pass"), Article("c"))
         until(lambda: waiting(sessions, settings) == 0)
     with sessions() as session:
-        assert vectors.statuses(session, "title", expected_ids(settings)["title"]) == {"ok": 2, "missing": 1}
+        encoder_id = expected_ids(settings)["title"]
+        dim = vectors.dim_of(session, encoder_id)
+        _, mask = vectors.load_vectors(session, "title", encoder_id, dim, np.array([1, 2, 3]))
+        assert mask.tolist() == [True, True, False]
         assert articles.last_change(session) > 3  # processes that keep a copy are told of the vectors
 
 
