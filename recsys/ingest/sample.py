@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import typer
 
 from recsys.domain import Article, RecsysError
-from recsys.ingest.sample_pictures import STYLES, draw
-from recsys.ingest.sample_readers import Log, simulate
-from recsys.ingest.sample_world import NO_PICTURE, World, make_world
+from recsys.ingest.sample_world.pictures import STYLES, draw
+from recsys.ingest.sample_world.readers import Log, simulate
+from recsys.ingest.sample_world.world import NO_PICTURE, World, make_world
 
 _TIME = pa.timestamp("us", tz="UTC")
 _ARTICLE = pa.schema(

@@ -12,8 +12,8 @@ from recsys.database.session import Sessions
 from recsys.domain import RecsysError
 from recsys.ingest.importer import import_path
 from recsys.ingest.sample import write_sample
-from recsys.ingest.sample_readers import simulate
-from recsys.ingest.sample_world import effects, make_world
+from recsys.ingest.sample_world.readers import simulate
+from recsys.ingest.sample_world.world import effects, make_world
 from recsys.settings import bundled
 
 SMALL = {"articles": 60, "readers": 80, "impressions": 600, "days": 4}

@@ -6,7 +6,7 @@ import numpy as np
 
 from recsys.columns import Floats, Ints
 from recsys.domain import Click, Context, Impression, Timestamp
-from recsys.ingest.sample_world import DAY, EVENING, HOUR, MORNING, START, Effects, World, effects
+from recsys.ingest.sample_world.world import DAY, EVENING, HOUR, MORNING, START, Effects, World, effects
 
 LIVE_HOURS = 72.0  # an article is shown this long after its publication
 SHOWN = {"mobile": (5, 13), "tablet": (6, 15), "desktop": (8, 16)}  # fewest, and one more than the most

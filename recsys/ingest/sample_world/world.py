@@ -12,8 +12,8 @@ import numpy as np
 
 from recsys.columns import Bools, Floats, Ints
 from recsys.domain import Article, RecsysError, Timestamp
-from recsys.ingest.sample_headlines import Topic, deck, load_topics
-from recsys.ingest.sample_pictures import STYLES
+from recsys.ingest.sample_world.headlines import Topic, deck, load_topics
+from recsys.ingest.sample_world.pictures import STYLES
 
 START: Timestamp = datetime(2026, 3, 2, tzinfo=UTC).timestamp()
 HOUR, DAY = 3600.0, 86400.0

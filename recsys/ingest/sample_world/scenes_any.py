@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from recsys.ingest.sample_shapes import (
+from recsys.ingest.sample_world.shapes import (
     Drawing,
     arch,
     box,

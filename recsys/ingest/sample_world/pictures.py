@@ -6,10 +6,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from recsys.columns import Floats
-from recsys.ingest import sample_scenes_any, sample_scenes_daily, sample_scenes_mind, sample_scenes_public
-from recsys.ingest.sample_shapes import Drawing, Point, Shape
+from recsys.ingest.sample_world import scenes_any, scenes_daily, scenes_mind, scenes_public
+from recsys.ingest.sample_world.shapes import Drawing, Point, Shape
 
-SCENES = {**sample_scenes_public.SCENES, **sample_scenes_mind.SCENES, **sample_scenes_daily.SCENES}
+SCENES = {**scenes_public.SCENES, **scenes_mind.SCENES, **scenes_daily.SCENES}
 TOPICAL = 0.55  # share of pictures that show the topic; the rest are what newspapers put beside any story
 STYLES = ("sunlit", "night", "ink", "pastel")
 SIZE = (160, 112)  # pixels
@@ -28,7 +28,7 @@ _INK_BLACK, _INK_HATCHED = 75, 150  # luminances below which ink fills a shape i
 
 def draw(topic: str, style: str, rng: np.random.Generator) -> Image.Image:
     """The picture of a story on ``topic`` in one of ``STYLES``: RGB, 160 by 112 pixels."""
-    anything = sample_scenes_any.SCENES[int(rng.integers(len(sample_scenes_any.SCENES)))]
+    anything = scenes_any.SCENES[int(rng.integers(len(scenes_any.SCENES)))]
     scene = SCENES[topic] if rng.random() < TOPICAL else anything
     shapes = _place(scene(rng), rng)
     large = {"sunlit": _sunlit, "night": _night, "ink": _ink, "pastel": _pastel}[style](shapes, rng)

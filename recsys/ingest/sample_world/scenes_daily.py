@@ -5,7 +5,7 @@ from math import cos, pi, sin
 
 import numpy as np
 
-from recsys.ingest.sample_shapes import (
+from recsys.ingest.sample_world.shapes import (
     Drawing,
     box,
     cloud,

@@ -1,4 +1,4 @@
-"""Headlines and summaries of the synthetic sample, drawn from the grammar in ``sample_grammar.toml``."""
+"""Headlines and summaries of the synthetic sample, drawn from the grammar in ``grammar.toml``."""
 
 import re
 import tomllib
@@ -76,7 +76,7 @@ def _polish(text: str) -> str:
 @cache
 def load_topics() -> tuple[Topic, ...]:
     """The topics of the grammar, in its order."""
-    grammar = tomllib.loads(Path(__file__).with_name("sample_grammar.toml").read_text(encoding="utf-8"))
+    grammar = tomllib.loads(Path(__file__).with_name("grammar.toml").read_text(encoding="utf-8"))
     return tuple(
         Topic(
             section=section,

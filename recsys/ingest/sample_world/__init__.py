@@ -1,0 +1,1 @@
+"""The made-up news world behind the bundled sample: its headlines, pictures and readers."""
