@@ -33,11 +33,17 @@ LINT = (
     Check("format", "ruff format --check .", 5),
     Check("types", "mypy", 90),
     Check("imports", "lint-imports", 10),
+    Check("docs", "mkdocs build --strict --quiet --site-dir {folder}/site", 30, {"NO_MKDOCS_2_WARNING": "1"}),
 )
 TESTS = (
     # Coverage cannot see into what numba compiles, so the tests of the fold also run as plain Python.
     Check("fold, plain", "pytest -m 'not slow' tests/features --cov --cov-report=", 60, {"NUMBA_DISABLE_JIT": "1"}),
-    Check("tests", "pytest --cov --cov-append --cov-report=term:skip-covered --cov-fail-under=90", 900),
+    # Two processes for two cores; tests of one file stay together, since they share what is slow to make.
+    Check(
+        "tests",
+        "pytest -n 2 --dist loadfile --cov --cov-append --cov-report=term:skip-covered --cov-fail-under=90",
+        900,
+    ),
 )
 
 
@@ -45,19 +51,18 @@ def main(arguments: Sequence[str]) -> int:
     """Run the checks and return the exit code: 1 when one failed, whatever the others said."""
     checks = LINT if "--lint" in arguments else LINT + TESTS
     with tempfile.TemporaryDirectory() as folder:
-        results = [run(check, {"COVERAGE_FILE": f"{folder}/coverage"}) for check in checks]
+        results = [run(check, Path(folder)) for check in checks]
     CONSOLE.print(table(checks, results))
     return int(any(code != 0 for code, _ in results))
 
 
-def run(check: Check, environment: dict[str, str]) -> tuple[int, float]:
-    """Exit code and seconds of one check; what it prints goes straight through."""
+def run(check: Check, folder: Path) -> tuple[int, float]:
+    """Exit code and seconds of one check, which may write to ``folder``; what it prints goes straight through."""
     CONSOLE.rule(check.name)
-    program, *arguments = shlex.split(check.command)
+    program, *arguments = shlex.split(check.command.format(folder=folder))
+    environment = {**os.environ, "COVERAGE_FILE": f"{folder}/coverage", **check.environment}
     started = time.monotonic()
-    done = subprocess.run(
-        [BIN / program, *arguments], cwd=ROOT, check=False, env={**os.environ, **environment, **check.environment}
-    )
+    done = subprocess.run([BIN / program, *arguments], cwd=ROOT, check=False, env=environment)
     return done.returncode, time.monotonic() - started
 
 
