@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 BENCHMARKS ?= benchmarks/sample.py # the others read data sets that you download yourself
 
-.PHONY: help setup demo serve test lint bench clean
+.PHONY: help setup demo serve test lint docs bench clean
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
@@ -25,11 +25,15 @@ test: $(INSTALLED)  ## run every check and say how long each took
 lint: $(INSTALLED)  ## run the checks that take seconds
 	$(BIN)/python .ci/checks.py --lint
 
+docs: $(INSTALLED)  ## write the settings page and build the site of docs/ and the API reference into site/
+	$(BIN)/python docs/settings_page.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 bench: $(INSTALLED)  ## print the tables of the benchmarks that need no data set
 	@for script in $(BENCHMARKS); do $(BIN)/python $$script || exit 1; done
 
 clean:  ## remove caches and build output; .venv and var stay
-	rm -rf build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build dist site htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find recsys api migrations tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A torch that is in .venv already, such as the small CPU build, stays.
