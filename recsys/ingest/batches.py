@@ -1,22 +1,25 @@
-"""Files as a stream of batches: columns are checked once per file, cells once per row."""
+"""Rows of a file as batches of columns: columns are checked once per file, cells once per row."""
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from recsys.domain import RecsysError, Timestamp
 from recsys.ingest import cells
-from recsys.ingest.cells import Cells
-from recsys.ingest.validate import Refusal
+from recsys.ingest.plain import Cells
+from recsys.ingest.rows import Found, Record, Refusal, Repair
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 ROWS = 2048  # in a batch: many enough to be fast, few enough to keep memory flat
+BYTES = 2**20  # about as many in a batch, however long its rows are
+
+Parsed = tuple[int, int, list[Any] | str]  # a row's number, its size in bytes, and its cells, or why it has none
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,8 @@ class Batch:
     """Some rows of a file by column; taking a column notes which rows must be refused because of it."""
 
     file: str
-    first: int  # number of the first row, counted from 1
-    rows: int
-    columns: dict[str, Any]  # Arrow arrays
+    places: Sequence[int]  # of the rows in the file, counted from 1
+    columns: dict[str, Any]  # Arrow arrays, or lists of Python values
     timezone: str
     reasons: dict[int, str] = field(default_factory=dict)  # by row of the batch
 
@@ -37,6 +39,10 @@ class Batch:
     def texts(self, name: str) -> list[str | None]:
         """A text that a row may have; an empty one is none."""
         return [text or None for text in self._take(name, cells.texts, "a text")]
+
+    def pictures(self, name: str) -> list[str | bytes | None]:
+        """The path or address of a picture, or the picture itself, that a row may have."""
+        return [picture or None for picture in self._take(name, cells.pictures, "a text or a picture")]
 
     def instants(self, name: str) -> list[Timestamp]:
         """A time that every row must have; 0 in rows that are refused."""
@@ -71,9 +77,17 @@ class Batch:
         """A list of numbers that a row may have."""
         return self._take(name, partial(cells.lists, convert=cells.numbers), "a list of numbers")
 
+    def found(self, row: int, record: Record) -> Found:
+        """A record of one row of the batch."""
+        return Found(self.file, self.places[row], record)
+
     def refuse(self, row: int, reason: str) -> Refusal:
         """The refusal of one row of the batch."""
-        return Refusal(self.file, self.first + row, reason)
+        return Refusal(self.file, self.places[row], reason)
+
+    def repair(self, row: int, reason: str) -> Repair:
+        """The correction of one row of the batch."""
+        return Repair(self.file, self.places[row], reason)
 
     def refusals(self) -> Iterator[Refusal]:
         """The rows refused because of the columns taken so far."""
@@ -82,11 +96,11 @@ class Batch:
 
     def accepted(self) -> Iterator[int]:
         """The other rows."""
-        return (row for row in range(self.rows) if row not in self.reasons)
+        return (row for row in range(len(self.places)) if row not in self.reasons)
 
     def _take(self, name: str, convert: Callable[[Any], Cells[T]], wanted: str) -> list[T | None]:
         if name not in self.columns:
-            return [None] * self.rows
+            return [None] * len(self.places)
         taken = convert(self.columns[name])
         for row in taken.bad:
             self.reasons.setdefault(row, f"{name} is not {wanted}")
@@ -99,26 +113,38 @@ class Batch:
         return [placeholder if value is None else value for value in values]
 
 
-def read_parquet(
-    path: Path, *, required: Sequence[str], optional: Sequence[str] = (), timezone: str = "UTC", rows: int = ROWS
-) -> Iterator[Batch]:
-    """Stream the named columns of a Parquet file.
+def batched(file: str, names: Sequence[str], rows: Iterable[Parsed], timezone: str) -> Iterator[Batch]:
+    """Rows whose cells stand in the order of ``names``, as batches."""
+    waiting, size = list[Parsed](), 0
+    for row in rows:
+        waiting.append(row)
+        size += row[1]
+        if len(waiting) == ROWS or size >= BYTES:
+            yield _batch(file, names, waiting, timezone)
+            waiting, size = [], 0
+    if waiting:
+        yield _batch(file, names, waiting, timezone)
+
+
+def present(
+    path: Path, names: list[str], required: Sequence[str], optional: Sequence[str], *, tell_unread: bool = False
+) -> list[str]:
+    """Those of the wanted columns that a file has; ``tell_unread`` warns of the columns that nobody wants.
 
     Raises:
-        RecsysError: when the file cannot be read, or a required column is not there.
+        RecsysError: when a required column is not there, or a wanted one is there twice.
     """
-    try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
-            wanted = _present(path, file.schema_arrow.names, required, optional)
-            first = 1
-            for part in file.iter_batches(rows, columns=wanted, use_threads=False):
-                yield Batch(
-                    path.name, first, len(part), dict(zip(part.schema.names, part.columns, strict=True)), timezone
-                )
-                first += len(part)
-    except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise RecsysError(f"{path} is not a readable Parquet file ({reason}): write or download it again.") from error
+    missing = [name for name in required if name not in names]
+    if missing:
+        raise RecsysError(f"{path} has no column {', '.join(missing)}; it has {', '.join(names) or 'none at all'}.")
+    wanted = [name for name in (*required, *optional) if name in names]
+    repeated = [name for name in wanted if names.count(name) > 1]
+    if repeated:
+        raise RecsysError(f"{path} has more than one column {', '.join(repeated)}: keep one.")
+    unread = [name for name in names if name not in wanted]
+    if unread and tell_unread:
+        logger.warning("%s: these columns are not read: %s.", path, ", ".join(unread))
+    return wanted
 
 
 def check_timezone(timezone: str) -> None:
@@ -133,12 +159,9 @@ def check_timezone(timezone: str) -> None:
         raise RecsysError(f"There is no time zone {timezone!r}: name one such as UTC or Europe/Copenhagen.") from error
 
 
-def _present(path: Path, names: list[str], required: Sequence[str], optional: Sequence[str]) -> list[str]:
-    missing = [name for name in required if name not in names]
-    if missing:
-        raise RecsysError(f"{path} has no column {', '.join(missing)}; it has {', '.join(names) or 'none at all'}.")
-    wanted = [name for name in (*required, *optional) if name in names]
-    repeated = [name for name in wanted if names.count(name) > 1]
-    if repeated:
-        raise RecsysError(f"{path} has more than one column {', '.join(repeated)}: keep one.")
-    return wanted
+def _batch(file: str, names: Sequence[str], rows: list[Parsed], timezone: str) -> Batch:
+    nothing = [None] * len(names)
+    cells_ = [nothing if isinstance(content, str) else content for _, _, content in rows]
+    columns = {name: [row[place] for row in cells_] for place, name in enumerate(names)}
+    reasons = {row: content for row, (_, _, content) in enumerate(rows) if isinstance(content, str)}
+    return Batch(file, [number for number, _, _ in rows], columns, timezone, reasons)

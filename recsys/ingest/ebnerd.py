@@ -6,8 +6,9 @@ from math import inf
 from pathlib import Path
 
 from recsys.domain import Article, Click, Context, Impression, RecsysError, Timestamp
-from recsys.ingest.batches import Batch, check_timezone, read_parquet
-from recsys.ingest.validate import Record, Refusal
+from recsys.ingest.batches import Batch, check_timezone
+from recsys.ingest.parquet import read_parquet
+from recsys.ingest.rows import Entry, Found, Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ BEHAVIOR_COLUMNS = ("impression_id", "user_id", "impression_time", "article_ids_
 HISTORY_COLUMNS = ("user_id", "article_id_fixed", "impression_time_fixed")
 
 
-def read(path: Path, *, timezone: str = "UTC") -> Iterator[Record]:
+def rows(path: Path, *, timezone: str = "UTC") -> Iterator[Entry]:
     """Stream the catalogue, then each week: its earlier clicks, and its impressions with their clicks.
 
     Args:
@@ -57,7 +58,7 @@ def _find(path: Path) -> tuple[Path | None, list[Path]]:
     return None, [path]
 
 
-def _articles(file: Path, timezone: str) -> Iterator[Record]:
+def _articles(file: Path, timezone: str) -> Iterator[Entry]:
     pictures = _Pictures(file.parent / "images")
     for batch in read_parquet(file, required=["article_id"], optional=ARTICLE_COLUMNS, timezone=timezone):
         ids, titles, summaries = batch.ids("article_id"), batch.texts("title"), batch.texts("subtitle")
@@ -66,7 +67,7 @@ def _articles(file: Path, timezone: str) -> Iterator[Record]:
         lengths, image_ids = batch.numbers("article_length"), batch.optional_text_lists("image_ids")
         yield from batch.refusals()
         for row in batch.accepted():
-            yield Article(
+            article = Article(
                 article_id=ids[row],
                 title=titles[row],
                 summary=summaries[row],
@@ -79,12 +80,15 @@ def _articles(file: Path, timezone: str) -> Iterator[Record]:
                 premium=premium[row],
                 length=_length(lengths[row], bodies[row]),
             )
+            yield batch.found(row, article)
 
 
-def _behaviors(week: Path, timezone: str) -> Iterator[Record]:
+def _behaviors(week: Path, timezone: str) -> Iterator[Entry]:
     optional = ("read_time", "article_id", "device_type", "is_subscriber")
     file = week / "behaviors.parquet"
-    for batch in read_parquet(file, required=BEHAVIOR_COLUMNS, optional=optional, timezone=timezone):
+    for batch in read_parquet(
+        file, required=BEHAVIOR_COLUMNS, optional=optional, timezone=timezone, file=f"{week.name}/{file.name}"
+    ):
         ids, users, times = batch.ids("impression_id"), batch.ids("user_id"), batch.instants("impression_time")
         shown, clicked = batch.text_lists("article_ids_inview"), batch.optional_text_lists("article_ids_clicked")
         contexts, waits = _contexts(batch), batch.numbers("read_time")
@@ -95,13 +99,14 @@ def _behaviors(week: Path, timezone: str) -> Iterator[Record]:
             if not items or len(items) < len(shown[row]):
                 yield batch.refuse(row, "article_ids_inview is empty or has gaps")
                 continue
-            yield Impression(ids[row], user, at, items, contexts[row])
+            yield batch.found(row, Impression(ids[row], user, at, items, contexts[row]))
             known_at = at + max(waits[row] or 0.0, 0.0)  # read_time is the time until the click, and nothing else
             for article in clicked[row] or ():
                 if article is None:
                     yield batch.refuse(row, "article_ids_clicked has gaps")
                 else:
-                    yield Click(_event_id(user, article, at), user, article, at, ids[row], known_at)
+                    click = Click(_event_id(user, article, at), user, article, at, ids[row], known_at)
+                    yield batch.found(row, click)
 
 
 def _contexts(batch: Batch) -> list[Context]:
@@ -116,7 +121,7 @@ def _contexts(batch: Batch) -> list[Context]:
     ]
 
 
-def _history(week: Path, timezone: str) -> Iterator[Record]:
+def _history(week: Path, timezone: str) -> Iterator[Entry]:
     """Clicks from before the week: they came with its files, so they are known from its start on and not before."""
     file = week / "history.parquet"
     if not file.is_file():
@@ -124,8 +129,9 @@ def _history(week: Path, timezone: str) -> Iterator[Record]:
         return
     start = _start(week, timezone)
     for batch in read_parquet(
-        file, required=HISTORY_COLUMNS, optional=["read_time_fixed"], timezone=timezone, rows=128
-    ):
+        file, required=HISTORY_COLUMNS, optional=["read_time_fixed"], timezone=timezone, rows=128,
+        file=f"{week.name}/{file.name}",
+    ):  # fmt: skip
         users, times = batch.ids("user_id"), batch.time_lists("impression_time_fixed")
         articles, dwells = batch.text_lists("article_id_fixed"), batch.number_lists("read_time_fixed")
         yield from batch.refusals()
@@ -140,13 +146,14 @@ def _history(week: Path, timezone: str) -> Iterator[Record]:
 
 def _backfilled(
     batch: Batch, row: int, user: str, article: str | None, at: Timestamp | None, dwell: float | None, start: Timestamp
-) -> Click | Refusal:
+) -> Found | Refusal:
     if at is None or article is None:
         return batch.refuse(row, "a click of the history has no time or no article")
     if at >= start:
         return batch.refuse(row, "a click of the history is not before its week")
     dwell = None if dwell is None or dwell < 0 else dwell
-    return Click(_event_id(user, article, at), user, article, at, None, start, dwell, backfilled=True)
+    click = Click(_event_id(user, article, at), user, article, at, None, start, dwell, backfilled=True)
+    return batch.found(row, click)
 
 
 def _start(week: Path, timezone: str) -> Timestamp:

@@ -1,68 +1,44 @@
-"""Writing what a reader yields: validated, in chunks, so that an import that was killed can simply be run again."""
+"""Importing a log: read, validated and written in chunks, so that an import that was killed can simply be run again."""
 
-from collections import Counter
+import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy.orm import Session
-
-from recsys.database import articles, events
+from recsys.database import articles
 from recsys.database.bulk import chunks
 from recsys.database.session import Sessions, writing
-from recsys.domain import Article, Click, Impression, RecsysError, Timestamp
-from recsys.ingest import ebnerd, movielens, table
-from recsys.ingest.validate import Record, Refusal, why_refused, without_repeats
+from recsys.domain import Article, Impression, RecsysError, Timestamp
+from recsys.ingest import ebnerd, mind, movielens, table
+from recsys.ingest.report_file import open_report
+from recsys.ingest.rows import Entry, Found, Record, Refusal, Repair, records
+from recsys.ingest.tally import ImportReport as ImportReport
+from recsys.ingest.tally import Tally
+from recsys.ingest.validate import why_refused, without_repeats
+from recsys.ingest.writer import write
 
-Kind = Literal["ebnerd", "movielens", "table"]
+Kind = Literal["ebnerd", "mind", "movielens", "table"]
 Progress = Callable[[int], object]
 
-KINDS = ("ebnerd", "movielens", "table")
+KINDS = ("ebnerd", "mind", "movielens", "table")
 CHUNK = 5000  # records in a transaction: others wait less than half a second for the write lock
-NOT_IN_LIST = "the clicked article is not in its list"
+AHEAD = 86_400.0  # seconds after now that an event may lie, since clocks and zones can be wrong
+FUTURE = "the time is more than a day in the future: check the clock and the time zone"
+REPEATED = "an article stood more than once in a list"
 
 
 @dataclass(frozen=True)
-class ImportReport:
-    """What an import read and took; ``articles``, ``impressions``, ``clicks`` count what was already there as well."""
+class _Window:
+    since: Timestamp
+    until: Timestamp
+    latest: Timestamp
 
-    articles: int
-    impressions: int
-    clicks: int
-    refused: dict[str, int]  # rows by reason
-    examples: dict[str, str]  # by reason, where the first such row is
-    repaired: dict[str, int]  # rows that were taken after a correction
-    new: dict[str, int]  # articles (or changed ones), impressions and clicks that the database did not have
-    outside: int  # rows that are not between since and until
-    unknown_articles: int  # ids in the database that were mentioned, but that no catalogue has described
-
-
-@dataclass
-class _Tally:
-    accepted: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
-    repaired: Counter[str] = field(default_factory=Counter)
-    new: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, str] = field(default_factory=dict)
-    outside: int = 0
-
-    def refuse(self, reason: str, where: str) -> None:
-        self.refused[reason] += 1
-        self.examples.setdefault(reason, where)
-
-    def report(self, unknown_articles: int) -> ImportReport:
-        kinds = ("articles", "impressions", "clicks")
-        return ImportReport(
-            **{kind: self.accepted[kind] for kind in kinds},
-            refused=dict(self.refused),
-            examples=self.examples,
-            repaired=dict(self.repaired),
-            new={kind: self.new[kind] for kind in kinds},
-            outside=self.outside,
-            unknown_articles=unknown_articles,
-        )
+    def holds(self, record: Record) -> bool:
+        if isinstance(record, Article):
+            return record.published_at is None or record.published_at < self.until
+        return self.since <= record.known_at < self.until
 
 
 def import_path(
@@ -73,109 +49,100 @@ def import_path(
     since: Timestamp | None = None,
     until: Timestamp | None = None,
     timezone: str = "UTC",
+    media: Path | None = None,
+    report: Path | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Import a log in one of the formats KINDS.
 
+    Args:
+        since, until, progress: see ``run_import``.
+        timezone: of times that are written without one.
+        media: the folder for pictures that a table holds as bytes; without it they are left out.
+        report: a file for every row that is refused or repaired, CSV when its name ends so, otherwise JSON Lines.
+
     Raises:
         RecsysError: when the format is unknown, or files are missing, unreadable or without a needed column.
     """
-    return run_import(sessions, read(kind, path, timezone=timezone), since=since, until=until, progress=progress)
+    entries = read_rows(kind, path, timezone=timezone, media=media)
+    return run_import(sessions, entries, since=since, until=until, report=report, progress=progress)
 
 
 def read(kind: str, path: Path, *, timezone: str = "UTC") -> Iterator[Record]:
-    """The records of a log in one of the formats KINDS (see the readers)."""
+    """The records of a log in one of the formats KINDS, without what is refused."""
+    return records(read_rows(kind, path, timezone=timezone))
+
+
+def read_rows(kind: str, path: Path, *, timezone: str = "UTC", media: Path | None = None) -> Iterator[Entry]:
+    """The rows of a log in one of the formats KINDS (see the readers)."""
     match kind:
         case "ebnerd":
-            return ebnerd.read(path, timezone=timezone)
+            return ebnerd.rows(path, timezone=timezone)
+        case "mind":
+            return mind.rows(path, timezone=timezone)
         case "movielens":
-            return movielens.read(path)
+            return movielens.rows(path)
         case "table":
-            return table.read(path, timezone=timezone)
+            return table.rows(path, timezone=timezone, media=media)
     raise RecsysError(f"There is no reader for {kind!r}: choose one of {', '.join(KINDS)}.")
 
 
 def run_import(
     sessions: Sessions,
-    records: Iterable[Record],
+    entries: Iterable[Entry | Record],
     *,
     since: Timestamp | None = None,
     until: Timestamp | None = None,
+    report: Path | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Write records chunk by chunk; what the database has already stays as it is.
+    """Write what readers yield, or bare records, chunk by chunk; events that the log has already stay as they are.
 
     Args:
         since, until: take events with ``since <= known_at < until`` only, and articles published before ``until``.
+        report: a file for every row that is refused or repaired.
         progress: is called after each chunk with the number of records read so far.
+
+    Raises:
+        RecsysError: when the database or the report cannot be written; the chunks before are written then.
     """
-    tally, read_so_far = _Tally(), 0
-    for chunk in chunks(records, CHUNK):
-        kept = [fit for record in chunk if (fit := _fit(record, since, until, tally)) is not None]
-        with writing(sessions) as session:
-            _write(session, kept, tally)
-        read_so_far += len(chunk)
-        if progress is not None:
-            progress(read_so_far)
+    window = _Window(-inf if since is None else since, inf if until is None else until, time.time() + AHEAD)
+    read_so_far = 0
+    with open_report(report) as file:
+        tally = Tally(file)
+        for chunk in chunks(entries, CHUNK):
+            kept = [fit for entry in chunk if (fit := _fit(entry, window, tally)) is not None]
+            with writing(sessions) as session:
+                write(session, kept, tally)
+            read_so_far += len(chunk)
+            if progress is not None:
+                progress(read_so_far)
     with sessions() as session:
         return tally.report(articles.count_undescribed(session))
 
 
-def _fit(
-    record: Record, since: Timestamp | None, until: Timestamp | None, tally: _Tally
-) -> Article | Impression | Click | None:
+def _fit(entry: Entry | Record, window: _Window, tally: Tally) -> Found | None:
     """The record as it is to be written; None, and counted, when it is refused or outside the window."""
-    if isinstance(record, Refusal):
-        tally.refuse(record.reason, f"{record.file}, row {record.row}")
+    if isinstance(entry, Refusal):
+        tally.refuse(entry, entry.reason)
         return None
-    reason = why_refused(record)
+    if isinstance(entry, Repair):
+        tally.repair(entry, entry.reason)
+        return None
+    found = entry if isinstance(entry, Found) else Found("", 0, entry)
+    record = found.record
+    reason = why_refused(record) or _why_too_late(record, window)
     if reason is not None:
-        tally.refuse(reason, _name(record))
+        tally.refuse(found, reason)
         return None
-    if not _inside(record, since, until):
+    if not window.holds(record):
         tally.outside += 1
         return None
     if isinstance(record, Impression) and (once := without_repeats(record)) is not record:
-        tally.repaired["an article stood more than once in a list"] += 1
-        return once
-    return record
+        tally.repair(found, REPEATED)
+        return replace(found, record=once)
+    return found
 
 
-def _inside(record: Article | Impression | Click, since: Timestamp | None, until: Timestamp | None) -> bool:
-    end = inf if until is None else until
-    if isinstance(record, Article):
-        return record.published_at is None or record.published_at < end
-    return (-inf if since is None else since) <= record.known_at < end
-
-
-def _write(session: Session, records: list[Article | Impression | Click], tally: _Tally) -> None:
-    described = [record for record in records if isinstance(record, Article)]
-    shown = [record for record in records if isinstance(record, Impression)]
-    clicked = [record for record in records if isinstance(record, Click)]
-    tally.new["articles"] += articles.put_articles(session, described)
-    tally.new["impressions"] += events.add_impressions(session, shown)
-    clicked = _clicks_in_their_lists(session, clicked, tally)
-    tally.new["clicks"] += events.add_clicks(session, clicked)
-    tally.accepted.update(articles=len(described), impressions=len(shown), clicks=len(clicked))
-
-
-def _clicks_in_their_lists(session: Session, clicks: list[Click], tally: _Tally) -> list[Click]:
-    """Refuse clicks on what their list did not hold; a list that is not known (yet) refuses nothing."""
-    lists = events.lists_of(session, {click.impression_id for click in clicks if click.impression_id is not None})
-    keys = articles.keys_of(session, [click.article_id for click in clicks if click.impression_id in lists])
-    kept = list[Click]()
-    for click in clicks:
-        shown = lists.get(click.impression_id or "")
-        if shown is None or keys.get(click.article_id) in shown:
-            kept.append(click)
-        else:
-            tally.refuse(NOT_IN_LIST, _name(click))
-    return kept
-
-
-def _name(record: Article | Impression | Click) -> str:
-    if isinstance(record, Article):
-        return f"article {record.article_id[:40]!r}"
-    if isinstance(record, Impression):
-        return f"impression {record.impression_id[:40]!r}"
-    return f"click {record.event_id[:40]!r}"
+def _why_too_late(record: Record, window: _Window) -> str | None:
+    return FUTURE if not isinstance(record, Article) and record.known_at > window.latest else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from recsys.domain import Article, Click, RecsysError
-from recsys.ingest.validate import Record, Refusal
+from recsys.ingest.rows import Entry, Found, Record, Refusal, records
 
 Titles = Literal["gtitle", "title", "noyear"]
 Row = tuple[int, list[str] | None]  # number of the line, counted from 1, and its fields; None: they are not as expected
@@ -25,6 +25,11 @@ YEAR = re.compile(r"\s*\(\d{4}\)\s*$")
 
 
 def read(path: Path, *, titles: Titles = "gtitle") -> Iterator[Record]:
+    """The records of ``rows`` alone."""
+    return records(rows(path, titles=titles))
+
+
+def rows(path: Path, *, titles: Titles = "gtitle") -> Iterator[Entry]:
     """Stream the films as articles, then the ratings as clicks: weight 1 from four stars up, below that 0 (only seen).
 
     Args:
@@ -50,8 +55,8 @@ def read(path: Path, *, titles: Titles = "gtitle") -> Iterator[Record]:
         )
 
 
-def _films(file: str, rows: Iterator[Row], posters: dict[str, str], titles: Titles) -> Iterator[Record]:
-    for number, fields in rows:
+def _films(file: str, rows_: Iterator[Row], posters: dict[str, str], titles: Titles) -> Iterator[Entry]:
+    for number, fields in rows_:
         if fields is None:
             yield Refusal(file, number, "a film has too few fields")
             continue
@@ -59,7 +64,8 @@ def _films(file: str, rows: Iterator[Row], posters: dict[str, str], titles: Titl
         genres = [genre for genre in genre_text.split("|") if genre not in NO_GENRE]
         text = _text(title.strip(), genres, titles)
         section = genres[0] if genres else None
-        yield Article(item, text or None, section=section, language="en", image=posters.get(item))
+        film = Article(item, text or None, section=section, language="en", image=posters.get(item))
+        yield Found(file, number, film)
 
 
 def _text(title: str, genres: Sequence[str], titles: Titles) -> str:
@@ -68,12 +74,12 @@ def _text(title: str, genres: Sequence[str], titles: Titles) -> str:
     return " ".join([YEAR.sub("", title) if titles == "noyear" else title, *genres])
 
 
-def _ratings(file: str, rows: Iterator[Row]) -> Iterator[Record]:
-    for number, fields in rows:
+def _ratings(file: str, rows_: Iterator[Row]) -> Iterator[Entry]:
+    for number, fields in rows_:
         yield Refusal(file, number, "a rating has too few fields") if fields is None else _click(file, number, fields)
 
 
-def _click(file: str, number: int, fields: list[str]) -> Click | Refusal:
+def _click(file: str, number: int, fields: list[str]) -> Found | Refusal:
     user, item = fields[:2]
     try:
         stars, at = float(fields[2]), float(fields[3])
@@ -81,7 +87,8 @@ def _click(file: str, number: int, fields: list[str]) -> Click | Refusal:
         return Refusal(file, number, "a rating or its time is not a number")
     if not (0 <= stars <= MOST_STARS and isfinite(at)):
         return Refusal(file, number, "a rating is not from 0 to 5, or its time is not finite")
-    return Click(f"{user}:{item}:{int(at)}", user, item, at, weight=1.0 if stars >= LIKED else 0.0)
+    click = Click(f"{user}:{item}:{int(at)}", user, item, at, weight=1.0 if stars >= LIKED else 0.0)
+    return Found(file, number, click)
 
 
 def _holds(folder: Path, *names: str) -> bool:

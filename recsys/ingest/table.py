@@ -1,62 +1,77 @@
-"""Reader of this project's own table format: a folder of articles, impressions and clicks, one file each."""
+"""Reader of plain tables: a folder of articles, impressions and clicks, one file each (see docs/data.md)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from recsys.domain import Article, Click, Context, Impression, RecsysError, Timestamp
-from recsys.ingest.batches import Batch, check_timezone, read_parquet
-from recsys.ingest.validate import Record
-
-TABLES = ("articles", "impressions", "clicks")
-ARTICLE_COLUMNS = (
-    "title", "summary", "body", "section", "author", "language", "url", "image", "published_at", "expires_at",
-    "premium", "length",
-)  # fmt: skip
-CONTEXT_COLUMNS = ("page", "context_article", "device", "subscriber", "placement")
-CLICK_COLUMNS = ("impression_id", "known_at", "dwell_seconds", "weight", "backfilled")
+from recsys.domain import Article, Click, Context, Impression, Timestamp
+from recsys.ingest.batches import Batch, check_timezone
+from recsys.ingest.files import find_tables, read_file
+from recsys.ingest.pictures import located
+from recsys.ingest.rows import Entry
 
 
-def read(path: Path, *, timezone: str = "UTC") -> Iterator[Record]:
+@dataclass(frozen=True)
+class Columns:
+    """The columns that a table must have, and those that it may have."""
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+
+
+TABLES = {
+    "articles": Columns(
+        ("article_id",),
+        ("title", "summary", "body", "section", "author", "language", "url", "image", "published_at", "expires_at",
+         "premium", "length"),
+    ),
+    "impressions": Columns(
+        ("impression_id", "user_id", "at", "items"),
+        ("known_at", "page", "context_article", "device", "subscriber", "placement"),
+    ),
+    "clicks": Columns(
+        ("event_id", "user_id", "article_id", "at"),
+        ("impression_id", "known_at", "dwell_seconds", "weight", "backfilled"),
+    ),
+}  # fmt: skip
+
+
+def rows(path: Path, *, timezone: str = "UTC", media: Path | None = None) -> Iterator[Entry]:
     """Stream the articles, then the impressions, then the clicks, as far as each has a file.
 
     Args:
-        path: a folder with ``articles.parquet``, ``impressions.parquet``, ``clicks.parquet``, or some of them.
-        timezone: the zone of timestamps that do not state one; numbers are seconds since 1970 UTC.
+        path: a folder with ``articles``, ``impressions``, ``clicks``, or some of them, as Parquet, CSV or JSON Lines.
+        timezone: the zone of times that do not state one; numbers are seconds since 1970 UTC.
+        media: the folder for pictures that the table holds as bytes.
 
     Raises:
-        RecsysError: when none of the files is there, or one is not Parquet or lacks a column.
+        RecsysError: when none of the files is there, or one is unreadable or lacks a column.
     """
     check_timezone(timezone)
-    if not any((path / f"{table}.parquet").is_file() for table in TABLES):
-        raise RecsysError(f"{path} holds none of articles.parquet, impressions.parquet and clicks.parquet.")
-    for batch in _batches(path, "articles", ["article_id"], ARTICLE_COLUMNS, timezone):
-        yield from _articles(batch, path.absolute())
-    required = ["impression_id", "user_id", "at", "items"]
-    for batch in _batches(path, "impressions", required, ("known_at", *CONTEXT_COLUMNS), timezone):
-        yield from _impressions(batch)
-    required = ["event_id", "user_id", "article_id", "at"]
-    for batch in _batches(path, "clicks", required, CLICK_COLUMNS, timezone):
-        yield from _clicks(batch)
+    for table, file in find_tables(path, tuple(TABLES)).items():
+        columns = TABLES[table]
+        for batch in read_file(file, required=columns.required, optional=columns.optional, timezone=timezone):
+            yield from _entries(table, batch, path.absolute(), media)
 
 
-def _batches(
-    folder: Path, table: str, required: Sequence[str], optional: Sequence[str], timezone: str
-) -> Iterator[Batch]:
-    file = folder / f"{table}.parquet"
-    if file.is_file():
-        yield from read_parquet(file, required=required, optional=optional, timezone=timezone)
+def _entries(table: str, batch: Batch, folder: Path, media: Path | None) -> Iterator[Entry]:
+    if table == "articles":
+        return _articles(batch, folder, media)
+    return _impressions(batch) if table == "impressions" else _clicks(batch)
 
 
-def _articles(batch: Batch, folder: Path) -> Iterator[Record]:
+def _articles(batch: Batch, folder: Path, media: Path | None) -> Iterator[Entry]:
     ids, titles, summaries = batch.ids("article_id"), batch.texts("title"), batch.texts("summary")
     bodies, sections, authors = batch.texts("body"), batch.texts("section"), batch.texts("author")
-    languages, urls, images = batch.texts("language"), batch.texts("url"), batch.texts("image")
+    languages, urls, images = batch.texts("language"), batch.texts("url"), batch.pictures("image")
     published, expires = batch.times("published_at"), batch.times("expires_at")
     premium, lengths = batch.flags("premium"), batch.numbers("length")
     yield from batch.refusals()
     for row in batch.accepted():
-        length, image = lengths[row], images[row]
-        yield Article(
+        length, (image, left_out) = lengths[row], _image(images[row], folder, media)
+        if left_out is not None:
+            yield batch.repair(row, left_out)
+        article = Article(
             article_id=ids[row],
             title=titles[row],
             summary=summaries[row],
@@ -65,15 +80,16 @@ def _articles(batch: Batch, folder: Path) -> Iterator[Record]:
             author=authors[row],
             language=languages[row],
             url=urls[row],
-            image=None if image is None else _located(image, folder),
+            image=image,
             published_at=published[row],
             expires_at=expires[row],
             premium=premium[row],
             length=None if length is None else int(length),
         )
+        yield batch.found(row, article)
 
 
-def _impressions(batch: Batch) -> Iterator[Record]:
+def _impressions(batch: Batch) -> Iterator[Entry]:
     ids, users, times = batch.ids("impression_id"), batch.ids("user_id"), batch.instants("at")
     known, shown = batch.times("known_at"), batch.text_lists("items")
     pages, being_read, devices = batch.texts("page"), batch.texts("context_article"), batch.texts("device")
@@ -82,17 +98,18 @@ def _impressions(batch: Batch) -> Iterator[Record]:
     for row in batch.accepted():
         items = tuple(item or "" for item in shown[row])
         context = Context(pages[row], being_read[row], devices[row], subscribers[row], placements[row])  # type: ignore[arg-type]  # validated later
-        yield Impression(ids[row], users[row], times[row], items, context, _or_at(known[row], times[row]))
+        shown_list = Impression(ids[row], users[row], times[row], items, context, _or_at(known[row], times[row]))
+        yield batch.found(row, shown_list)
 
 
-def _clicks(batch: Batch) -> Iterator[Record]:
+def _clicks(batch: Batch) -> Iterator[Entry]:
     ids, users, articles = batch.ids("event_id"), batch.ids("user_id"), batch.ids("article_id")
     times, known, lists = batch.instants("at"), batch.times("known_at"), batch.texts("impression_id")
     dwells, weights, backfilled = batch.numbers("dwell_seconds"), batch.numbers("weight"), batch.flags("backfilled")
     yield from batch.refusals()
     for row in batch.accepted():
         weight = weights[row]
-        yield Click(
+        click = Click(
             event_id=ids[row],
             user_id=users[row],
             article_id=articles[row],
@@ -103,11 +120,15 @@ def _clicks(batch: Batch) -> Iterator[Record]:
             weight=1.0 if weight is None else weight,
             backfilled=backfilled[row] or False,
         )
+        yield batch.found(row, click)
 
 
-def _located(image: str, folder: Path) -> str:
-    """A picture's address, or its path from the root."""
-    return image if image.startswith(("http://", "https://")) else str(folder / image)
+def _image(picture: str | bytes | None, folder: Path, media: Path | None) -> tuple[str | None, str | None]:
+    """What the catalogue keeps of a picture, and why it keeps nothing of one."""
+    try:
+        return None if picture is None else located(picture, folder, media), None
+    except ValueError as error:
+        return None, f"a picture was left out: {error}"
 
 
 def _or_at(known_at: Timestamp | None, at: Timestamp) -> Timestamp:

@@ -1,6 +1,6 @@
 """What a record must be to enter the log, and why one is refused."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import isfinite
 
@@ -10,18 +10,6 @@ MOST_CHARACTERS = {"section": 128, "language": 35, "device": 32, "placement": 12
 LONGEST_ID = 128
 LARGEST_INTEGER = 2**31 - 1  # of an SQL integer
 LATEST = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A row of a file that was not taken, and why; ``row`` is counted from 1."""
-
-    file: str
-    row: int
-    reason: str
-
-
-Record = Article | Impression | Click | Refusal
 
 
 def why_refused(record: Article | Impression | Click) -> str | None:

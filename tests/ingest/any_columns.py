@@ -49,6 +49,11 @@ EXPECTED: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "article_id_fixed": (pa.list_(pa.int32()), st.lists(st.integers(0, 3), min_size=2, max_size=2)),
     "page": (pa.string(), st.sampled_from(["front", "article"])),
 }
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=3), values, max_size=2),
+    max_leaves=5,
+)  # what JSON can hold
 
 
 @st.composite

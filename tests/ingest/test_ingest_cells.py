@@ -2,11 +2,12 @@
 
 from functools import partial
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from recsys.ingest import cells
-from recsys.ingest.cells import Cells
+from recsys.ingest.plain import Cells
 
 NAN = float("nan")
 
@@ -34,7 +35,11 @@ def test_texts(column, expected):
         (pa.array([1, None, -2]), Cells([1.0, None, -2.0], [])),
         (pa.array([0.5, NAN, float("inf")]), Cells([0.5, None, None], [2])),
         (pa.array([True, False]), Cells([1.0, 0.0], [])),
-        (pa.array(["1", None]), Cells([None, None], [0])),
+        (
+            pa.array(["1", None, " -2e3 ", "", "1_0", "nan", "٣"]),
+            Cells([1.0, None, -2e3, None, None, None, None], [4, 5, 6]),
+        ),
+        ([1, "2", None, True, [1], NAN, 10**400], Cells([1.0, 2.0, None, 1.0, None, None, None], [4, 6])),
     ],
 )
 def test_numbers(column, expected):
@@ -44,7 +49,8 @@ def test_numbers(column, expected):
 def test_flags():
     assert cells.flags(pa.array([True, None, False])) == Cells([True, None, False], [])
     assert cells.flags(pa.array([1.0, 0.0, NAN, 2.0])) == Cells([True, False, None, None], [3])
-    assert cells.flags(pa.array(["yes"])) == Cells([None], [0])
+    assert cells.flags(pa.array(["yes", "FALSE", "1", "perhaps"])) == Cells([True, False, True, None], [3])
+    assert cells.flags([True, "f", 0, 2, ""]) == Cells([True, False, False, None, None], [3])
 
 
 def test_lists_have_their_gaps_and_name_bad_elements_once():
@@ -75,3 +81,38 @@ def test_an_extension_type_is_read_as_what_it_stores():
     assert cells.texts(column).bad in ([], [0])
     nested = partial(cells.lists, convert=cells.numbers)
     assert nested(pa.array([], pa.list_(pa.float64()))) == Cells([], [])
+
+
+def test_python_values_are_read_one_by_one():
+    assert cells.texts(["a", 5, 12.0, 1.5, True, {"x": 1}, None]) == Cells(
+        ["a", "5", "12", "1.5", None, None, None], [4, 5]
+    )
+    assert cells.lists(["a b", '["a b", 5]', "", ["c"], "[torn", 5, "[{}]"], cells.texts) == Cells(
+        [["a", "b"], ["a b", "5"], None, ["c"], None, None, None], [4, 5, 6]
+    )
+    assert cells.pictures([None, "a.png"]) == Cells([None, "a.png"], [])
+    assert cells.pictures(pa.array([b"\x89PNG", None])) == Cells([b"\x89PNG", None], [])
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("1684396800.25", 1684396800.25),
+        ("2023-05-18T08:00:00Z", 1684396800.0),
+        ("2023-05-18 10:00:00.5+02:00", 1684396800.5),
+        ("2023-05-18T08:00:00", 1684396800.0 + 4 * 3600),  # read in the zone that is named
+        ("2023-05-18", 1684396800.0 - 4 * 3600),
+        ("18/05/2023", None),
+        ("soon", None),
+        (True, 1.0),
+    ],
+)
+def test_times_that_are_written_out(written, seconds):
+    found = cells.times([written], "America/New_York")
+    assert found == Cells([seconds], [] if seconds is not None else [0])
+
+
+def test_hours_that_a_zone_skips_or_repeats_are_read_as_in_a_typed_column():
+    clocks = ["2023-03-26T02:30:00", "2023-10-29T02:30:00", "2023-10-29T03:30:00"]
+    typed = pa.array([np.datetime64(clock, "us") for clock in clocks])
+    assert cells.times(clocks, "Europe/Copenhagen") == cells.times(typed, "Europe/Copenhagen")

@@ -9,15 +9,20 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from made_logs import DAY, WEEK, behavior, dump, stamp, write_ebnerd, write_parquet, write_records, write_week
+from made_logs import DAY, WEEK, bare, behavior, dump, stamp, write_ebnerd, write_parquet, write_records, write_week
 from sqlalchemy import select
 
 from recsys.database import articles, events
 from recsys.database.tables import UserRow
 from recsys.domain import Article, Click, Context, Impression, RecsysError
-from recsys.ingest.ebnerd import read
+from recsys.ingest.ebnerd import rows
 from recsys.ingest.importer import import_path
-from recsys.ingest.validate import Refusal
+from recsys.ingest.rows import Refusal
+
+
+def read(path: Path, **options: Any) -> Any:
+    return bare(rows(path, **options))
+
 
 NEXT_WEEK = WEEK + 7 * DAY
 
@@ -62,7 +67,7 @@ def test_a_click_of_a_history_is_known_from_the_hour_in_which_the_week_begins(tm
 def test_a_gap_among_the_clicked_is_refused_and_the_rest_taken(tmp_path):
     write_week(tmp_path, [behavior(1, 1, WEEK, [5, 6], [None, 6])], {1: [(WEEK - 1, 7)]})
     assert list(read(tmp_path))[2:] == [
-        Refusal("behaviors.parquet", 1, "article_ids_clicked has gaps"),
+        Refusal(f"{tmp_path.name}/behaviors.parquet", 1, "article_ids_clicked has gaps"),
         Click(f"1:6:{int(WEEK)}", "1", "6", WEEK, "1", known_at=WEEK + 20),
     ]
 
@@ -263,7 +268,7 @@ def in_order(log: Any, sessions: Any) -> list[tuple[Any, ...]]:
         names = articles.load_catalogue(session).article_ids
         users = dict(session.execute(select(UserRow.key, UserRow.user_id)).all())
     clicks, shown = log.clicks, log.impressions
-    clicked = zip(clicks.user.tolist(), clicks.article, clicks.at, clicks.known_at, clicks.list_length, strict=True)
+    clicked = zip(clicks.user.tolist(), clicks.article, clicks.at, clicks.known_at, strict=True)
     lists = zip(shown.user.tolist(), np.split(shown.items, shown.offsets[1:-1]), shown.known_at, strict=True)
     return [(users[user], names[article], *rest) for user, article, *rest in clicked] + [
         (users[user], *names[items], known_at) for user, items, known_at in lists

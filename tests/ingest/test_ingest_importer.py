@@ -1,14 +1,19 @@
 """Writing records: windows of time, corrections, and what an import says about itself."""
 
+import json
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from made_logs import dump
 
-from recsys.database import articles
-from recsys.domain import Article, Click, Impression
-from recsys.ingest.importer import NOT_IN_LIST, run_import
-from recsys.ingest.validate import Refusal
+from recsys.database import articles, merges
+from recsys.database.session import writing
+from recsys.domain import Article, Click, Context, Impression, RecsysError
+from recsys.ingest.importer import FUTURE, run_import
+from recsys.ingest.rows import Refusal
+from recsys.ingest.writer import NOT_IN_LIST, OTHER_EVENT
 
 SHOWN = Impression("i1", "ann", 10.0, ("a", "b"))
 CLICK = Click("e1", "ann", "b", 11.0, "i1")
@@ -25,6 +30,19 @@ def test_a_click_on_what_the_list_did_not_hold_is_refused(sessions):
 
 def test_a_click_whose_list_is_not_known_is_taken(sessions):
     assert run_import(sessions, [replace(CLICK, impression_id="elsewhere")]).new["clicks"] == 1
+
+
+def test_a_log_that_names_a_merged_article_by_either_id_is_the_same_log(sessions):
+    records = [Article("a"), Article("b"), Article("c"), SHOWN, CLICK]
+    run_import(sessions, records)
+    with writing(sessions) as session:
+        merges.merge(session, "b", "c", 20.0)
+    today = [replace(SHOWN, items=("a", "c")), replace(CLICK, article_id="c")]
+    assert run_import(sessions, today).refused == {}
+    assert run_import(sessions, [SHOWN, CLICK]).refused == {}
+    late = replace(CLICK, event_id="e2", article_id="c", at=12.0, known_at=12.0)
+    report = run_import(sessions, [late])
+    assert (report.refused, report.new["clicks"]) == ({}, 1)
 
 
 def test_a_list_is_stored_without_its_repeats(sessions):
@@ -54,6 +72,75 @@ def test_refused_rows_are_counted_and_the_first_is_named(sessions):
     report = run_import(sessions, records)
     assert report.refused == {"bad": 2, "article_id is not 1 to 128 characters": 1}
     assert report.examples == {"bad": "x.parquet, row 3", "article_id is not 1 to 128 characters": "article ''"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "taken"),
+    [
+        (CLICK, replace(CLICK, article_id="a"), False),
+        (CLICK, replace(CLICK, at=12.0, known_at=12.0), False),
+        (CLICK, replace(CLICK, weight=0.0), False),
+        (CLICK, replace(CLICK, dwell_seconds=9.0), True),
+        (SHOWN, replace(SHOWN, items=("b", "a")), False),
+        (SHOWN, replace(SHOWN, at=9.0, known_at=10.0), False),
+        (SHOWN, replace(SHOWN, context=Context("front")), True),
+    ],
+)
+@pytest.mark.parametrize("chunk", [1, 10])
+def test_of_two_events_with_one_id_the_first_stays(sessions, monkeypatch, chunk, first, second, taken):
+    monkeypatch.setattr("recsys.ingest.importer.CHUNK", chunk)
+    report = run_import(sessions, [first, second])
+    assert report.refused == ({} if taken else {OTHER_EVENT: 1})
+    assert report.new["impressions"] + report.new["clicks"] == 1
+    assert run_import(sessions, [first]).refused == {}
+
+
+def test_of_two_articles_with_one_id_the_last_stays(sessions, monkeypatch):
+    for chunk in (10, 1):
+        monkeypatch.setattr("recsys.ingest.importer.CHUNK", chunk)
+        assert run_import(sessions, [Article("a", "One"), Article("a", "Two")]).refused == {}
+        assert [row[1] for row in dump(sessions)["articles"]] == ["Two"]
+
+
+def test_events_may_be_out_of_order_and_of_one_time(sessions):
+    events = [replace(CLICK, event_id=f"e{n}", at=float(11 + n % 3), known_at=float(11 + n % 3)) for n in range(9)]
+    assert run_import(sessions, [*events, SHOWN]).new == {"articles": 0, "impressions": 1, "clicks": 9}
+
+
+def test_an_event_of_the_future_is_refused_beyond_a_day(sessions):
+    soon, far = time.time() + 3600, time.time() + 2 * 86_400
+    report = run_import(
+        sessions,
+        [replace(CLICK, event_id=str(at), at=at, known_at=at) for at in (soon, far)] + [Article("a", published_at=far)],
+    )
+    assert (report.clicks, report.articles, report.refused) == (1, 1, {FUTURE: 1})
+
+
+def test_a_report_that_cannot_be_written_is_explained_before_anything_is_read(sessions, tmp_path):
+    with pytest.raises(RecsysError, match=r"The report .* cannot be written"):
+        run_import(sessions, [SHOWN], report=tmp_path / "nowhere" / "told.csv")
+    assert dump(sessions)["impressions"] == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_full_disk_under_the_report_is_explained(sessions):
+    with pytest.raises(RecsysError, match="No space left"):
+        run_import(sessions, [SHOWN, Refusal("x", 1, "bad")], report=Path("/dev/full"))
+    assert run_import(sessions, [SHOWN]).new["impressions"] == 1
+
+
+def test_the_report_is_written_while_the_import_runs(sessions, tmp_path):
+    def entries():
+        yield Refusal("x.csv", 7, "bad")
+        yield from (replace(CLICK, event_id=f"e{n}") for n in range(5000))
+        assert json.loads((tmp_path / "told.jsonl").read_text())["row"] == 7
+
+    run_import(sessions, entries(), report=tmp_path / "told.jsonl")
+
+
+def test_the_report_of_bare_records_names_them(sessions, tmp_path):
+    run_import(sessions, [Article("\ud800", "T")], report=tmp_path / "told.csv")
+    assert "article '\\ud800'" in (tmp_path / "told.csv").read_text()
 
 
 def test_new_counts_changed_articles_and_unknown_ones_are_those_without_content(sessions):

