@@ -47,9 +47,9 @@ class Week:
     split: Timestamp
 
 
-def load(folder: Path, home: Path) -> Week:
+def load(folder: Path, home: Path, fusion: str = "gated") -> Week:
     """Import a folder; test on its validation week, or on the end of its training week where that is all there is."""
-    settings = Settings(home=home)
+    settings = Settings(home=home, database_url="", fusion=fusion)
     upgrade(settings)
     sessions = open_sessions(settings)
     import_path(sessions, "ebnerd", folder)
@@ -94,7 +94,8 @@ def _flat(summary: dict[str, Any]) -> Row:
 
 def _replayed(week: Week) -> Examples:
     with week.sessions() as session:
-        data = load_dataset(session, expected_ids(week.settings))
+        limit = week.settings.robot_clicks_per_hour
+        data = load_dataset(session, expected_ids(week.settings), robot_limit=limit)
     replay = Replay(data.attributes, data.users, live_hours=week.settings.live_hours)
     return replay.run(data.log, score_from=week.split)
 

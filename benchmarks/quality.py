@@ -5,12 +5,13 @@ C .27, .13, .74; a fit takes about 10 s.
 """
 
 import argparse
+import functools
 import json
 import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,13 @@ from rich.console import Console
 from recsys.columns import Floats32
 from recsys.domain import RecsysError
 from recsys.evaluation.report import table
+from recsys.model.fusion import FUSIONS
 from recsys.pipeline.content import Content
 from recsys.pipeline.histories import Windows
 from recsys.pipeline.model import Views, views_of
 from recsys.pipeline.towers import blended_scores
 from recsys.retrieval.index import VectorIndex
-from recsys.training.towers import fit_towers
+from recsys.training.towers import FitConfig, TowerConfig, fit_towers
 
 FIGURES = ("r@10", "ndcg@10", "mrr", "auc")
 Row = dict[str, Any]
@@ -64,13 +66,21 @@ def run_movielens(options: argparse.Namespace) -> list[Row]:
 def run_ebnerd(options: argparse.Namespace) -> list[Row]:
     """All rows of protocols A and A2."""
     with tempfile.TemporaryDirectory() as folder:
-        week = ebnerd.load(options.folder, options.home or Path(folder))
+        week = ebnerd.load(options.folder, options.home or Path(folder), options.fusion)
         return [_told(row) for row in ebnerd.rows(week, options.seeds, live=not options.no_live)]
 
 
-def two_towers(films: Films, content: Content, test: Events, seed: int, view: str = "blended") -> Scores:
+def two_towers(
+    films: Films,
+    content: Content,
+    test: Events,
+    seed: int,
+    config: FitConfig = FitConfig(),
+    view: str = "blended",
+    augmented: Sequence[Content] = (),
+) -> Scores:
     """The product's own fit and FAISS indexes; scores of "learned", "content" or both "blended"."""
-    towers = fit_towers(content, test.train, until=films.split + 1, seed=seed)
+    towers = fit_towers(content, test.train, until=films.split + 1, config=config, seed=seed, views=augmented)
     keys = np.flatnonzero(content.mask["title"])
     views = views_of(towers, content, keys)
     return lambda window: _searched(views, window, films.size, view)
@@ -110,21 +120,22 @@ def _methods(
 ) -> Iterator[tuple[str, dict[str, Maker], int]]:
     """Name, how to fit it for G and for C, and how many seeds it has."""
     size, content = films.size, films.content
+    fit = functools.partial(two_towers, films, config=FitConfig(TowerConfig(fusion=options.fusion)))
     shrinkage, ridge = peers.tuned_shrinkage(tests["G"][0], size), peers.tuned_ridge(tests["G"][0], size)
     yield "most popular", {"G": lambda test, _: peers.most_popular(test.train, size)}, 1
     yield f"item-kNN, shrinkage {shrinkage:g}", {"G": lambda test, _: peers.item_knn(test.train, size, shrinkage)}, 1
     yield f"EASE, ridge {ridge:g}", {"G": lambda test, _: peers.ease(test.train, size, ridge)}, 1
     yield "content kNN, frozen title", _both(lambda _test, _seed: peers.content_knn(content, 0.0)), 1
     yield "content kNN, frozen title + image", _both(lambda _test, _seed: peers.content_knn(content, 0.25)), 1
-    yield "two towers", _both(lambda test, seed: two_towers(films, content, test, seed)), options.seeds
+    yield f"two towers, {options.fusion}", _both(lambda test, seed: fit(content, test, seed)), options.seeds
     if options.controls:
         for view in ("learned", "content"):
-            maker = _both(lambda test, seed, view=view: two_towers(films, content, test, seed, view))
+            maker = _both(lambda test, seed, view=view: fit(content, test, seed, view=view))
             yield f"two towers, {view} index alone", maker, options.seeds
         mixed = permuted(content, "image")
-        yield "two towers, images permuted", _both(lambda t, seed: two_towers(films, mixed, t, seed)), options.seeds
+        yield "two towers, images permuted", _both(lambda t, seed: fit(mixed, t, seed)), options.seeds
         blind = without(content, "image")
-        yield "two towers, no images", _both(lambda t, seed: two_towers(films, blind, t, seed)), options.seeds
+        yield "two towers, no images", _both(lambda t, seed: fit(blind, t, seed)), options.seeds
 
 
 def permuted(content: Content, name: str) -> Content:
@@ -192,6 +203,7 @@ def _parser() -> argparse.ArgumentParser:
 def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", type=Path)
     command.add_argument("--seeds", type=int, default=3)
+    command.add_argument("--fusion", choices=list(FUSIONS), default="gated")
     command.add_argument(
         "--home", type=Path, help="folder that keeps the database, so that a second run encodes nothing"
     )

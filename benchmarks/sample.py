@@ -49,7 +49,7 @@ def main() -> None:
     options = parser.parse_args()
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        rows = _rows(Settings(home=Path(folder)), options.seed)
+        rows = _rows(Settings(home=Path(folder), database_url=""), options.seed)
     console = Console(width=150)
     console.print("The sample is synthetic.")
     console.print(table(rows, list(dict.fromkeys(name for row in rows for name in row if name != "confidence"))))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from recsys.model.fusion import FusionConfig, GatedFusion
-from recsys.model.user_tower import Recency, UserTower, UserTowerConfig, interpolated
+from recsys.model.fusion import FUSIONS, Fusion, FusionConfig
+from recsys.model.user_tower import BlockwiseUserTower, Recency, UserTower, UserTowerConfig, interpolated
 
 PROFILE_FADE = 0.1  # logits by which a click counts less than the next newer one, at the start
 CLICK_KNOTS = 6  # log4 of 1 + clicks: 0, 3, 15, 63, 255, 1023
@@ -17,6 +17,7 @@ CLICK_KNOTS = 6  # log4 of 1 + clicks: 0, 3, 15, 63, 255, 1023
 class TowerConfig:
     """Everything that decides the shape of the towers besides the modalities and the number of ids."""
 
+    fusion: str = "gated"  # a name in recsys.model.fusion.FUSIONS
     dim: int = 64
     gate: int = 32
     hidden: int = 64
@@ -71,13 +72,17 @@ class TwoTowers(nn.Module):
     def __init__(self, dims: dict[str, int], ids: int, config: TowerConfig) -> None:
         super().__init__()
         self.config = config
-        self.fusion = GatedFusion(
+        self.fusion: Fusion = FUSIONS[config.fusion](
             FusionConfig(dims, ids, config.dim, config.gate, config.modality_dropout, config.id_dropout)
         )
-        self.user = UserTower(UserTowerConfig(config.dim, config.hidden, config.history))
+        self.user = _user_tower(UserTowerConfig(config.dim, config.hidden, config.history), self.fusion.blocks)
         self.profile = Recency(config.history, PROFILE_FADE)
         self.blend = ClickBlend(config.content, config.distrust)
         self.log_temperature = nn.Parameter(torch.tensor(config.temperature).log())
+
+
+def _user_tower(config: UserTowerConfig, blocks: int) -> UserTower | BlockwiseUserTower:
+    return UserTower(config) if blocks == 1 else BlockwiseUserTower(config, blocks)
 
 
 def unit(vectors: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """The user side: a history of item vectors, newest 50, to one vector in the same space."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -89,6 +90,39 @@ class UserTower(nn.Module):
 
     def _weights(self, interest: Tensor, age: Tensor, mask: Tensor) -> list[Tensor]:
         return [recency(interest[..., head], age, mask) for head, recency in enumerate(self.recency)]
+
+
+class BlockwiseUserTower(nn.Module):
+    """A user tower for each block of the item embeddings, where a late fusion keeps the modalities apart.
+
+    A block of a user comes from the same block of the items alone, and from those items that have it: its zeros say
+    that an item lacks the modality. Places behind the blocks stay zero.
+    """
+
+    def __init__(self, config: UserTowerConfig, blocks: int) -> None:
+        super().__init__()
+        width = config.dim // blocks
+        self.parts = [slice(first, first + width) for first in range(0, blocks * width, width)]
+        self.left_over = config.dim - blocks * width
+        self.towers = nn.ModuleList([UserTower(replace(config, dim=width)) for _ in self.parts])
+
+    def forward(self, items: Tensor, age: Tensor, mask: Tensor) -> Tensor:
+        """User embeddings (batch, dim); arguments as of ``UserTower``."""
+        return self._joined([
+            tower(items[..., part], age, mask & (items[..., part] != 0).any(-1))
+            for tower, part in zip(self.towers, self.parts, strict=True)
+        ])  # fmt: skip
+
+    def from_table(self, table: Tensor, rows: Tensor, age: Tensor, mask: Tensor) -> Tensor:
+        """The same from a table of item embeddings (n, dim) and the row of each click (batch, history)."""
+        users = []
+        for tower, part in zip(self.towers, self.parts, strict=True):
+            block = table[:, part].contiguous()
+            users.append(cast(UserTower, tower).from_table(block, rows, age, mask & (block != 0).any(-1)[rows]))
+        return self._joined(users)
+
+    def _joined(self, users: list[Tensor]) -> Tensor:
+        return nn.functional.pad(torch.cat(users, dim=-1), (0, self.left_over))
 
 
 def weighted_rows(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:

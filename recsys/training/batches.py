@@ -1,6 +1,6 @@
 """What the towers train on: each click with what its user had clicked before, and batches of those."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ class Task:
 
     keys: Ints  # (m,) article keys
     vectors: dict[Modality, Tensor]  # (m, d) what fusion sees
+    views: dict[Modality, Tensor]  # (views, m, d) what it may see instead, the first being ``vectors``; empty: nothing
     mask: dict[Modality, Tensor]  # (m,)
     content: Tensor  # (m, c) content vectors
     clicks: Tensor  # (m,) how often each was clicked
@@ -35,6 +36,13 @@ class Task:
         return (
             np.any([m.numpy() for m in self.mask.values()], axis=0) if self.mask else np.zeros(len(self.keys), np.bool_)
         )
+
+    def inputs(self, batch: "Batch") -> dict[Modality, Tensor]:
+        """What fusion sees of a batch's articles (u, d), on the CPU."""
+        places = batch.items.cpu()
+        if batch.view is None:
+            return {name: v[places] for name, v in self.vectors.items()}
+        return {name: v[view, places] for (name, v), view in zip(self.views.items(), batch.view.cpu(), strict=True)}
 
     @property
     def examples(self) -> Ints:
@@ -55,6 +63,7 @@ class Batch:
     excluded: Tensor  # (batch, c) columns that the user had clicked before
     uniform: float  # chance of every article to be sampled, whatever its clicks
     negatives: Tensor | None  # (batch, k), -1 for padding
+    view: Tensor | None  # (modalities, u) which view of each article this step sees
 
     def to(self, device: torch.device) -> "Batch":
         """The same with all tensors on ``device``."""
@@ -63,7 +72,12 @@ class Batch:
 
 
 def make_task(
-    space: ContentSpace, content: Content, clicks: ClickColumns, until: Timestamp, negatives: Ints | None
+    space: ContentSpace,
+    content: Content,
+    clicks: ClickColumns,
+    until: Timestamp,
+    negatives: Ints | None,
+    views: Sequence[Content] = (),
 ) -> Task:
     """Examples from the clicks known before ``until``; see ``fit_towers`` for the arguments."""
     kept = np.flatnonzero((clicks.known_at < until) & (clicks.weight > 0))
@@ -78,6 +92,7 @@ def make_task(
     return Task(
         keys=keys,
         vectors=vectors,
+        views=_all_views(space, vectors, views, keys),
         mask=mask,
         content=torch.from_numpy(space.vectors(content, keys)),
         clicks=torch.from_numpy(np.bincount(target, minlength=len(keys))),
@@ -119,6 +134,7 @@ def draw(task: Task, rows: Ints, history: int, uniform: int, generator: np.rando
         excluded=torch.from_numpy(excluded[:, :-1]),
         uniform=uniform / len(task.keys),
         negatives=None if task.negatives is None else torch.from_numpy(item[shown]),
+        view=_drawn_views(task, len(needed), generator),
     )
 
 
@@ -137,6 +153,27 @@ def shown_not_clicked(log: EventLog, size: int, seed: int = 0) -> Ints:
         chosen = generator.permutation(np.array(others, np.int64))[:size]
         drawn[row, : len(chosen)] = chosen
     return drawn
+
+
+def _all_views(
+    space: ContentSpace, plain: dict[Modality, Tensor], views: Sequence[Content], keys: Ints
+) -> dict[Modality, Tensor]:
+    """The plain vectors and behind them each view's (views + 1, m, d); the plain ones again where it has none."""
+    if not views:
+        return {}
+    seen = [fusion_inputs(space, view, keys) for view in views]
+    return {
+        name: torch.stack([own, *(torch.where(mask[name][:, None], v[name], own) for v, mask in seen)])
+        for name, own in plain.items()
+    }
+
+
+def _drawn_views(task: Task, items: int, generator: np.random.Generator) -> Tensor | None:
+    """For each modality and article a view at random, the plain one among them: (modalities, items)."""
+    if not task.views:
+        return None
+    views = len(next(iter(task.views.values())))
+    return torch.from_numpy(generator.integers(views, size=(len(task.views), items)))
 
 
 def _places(chosen: Ints, size: int) -> Ints:

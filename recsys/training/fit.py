@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -42,6 +42,7 @@ class TrainingSet:
     since: Timestamp  # lists from here on are examples; what lies before is folded only
     until: Timestamp
     live_hours: float
+    views: tuple[Content, ...] = ()  # augmented vectors of the articles in the log, for the towers
 
 
 def fit(
@@ -49,18 +50,24 @@ def fit(
     *,
     version: str,
     seed: int = 0,
+    fusion: str | None = None,
+    device: torch.device = torch.device("cpu"),
     towers: FitConfig = FitConfig(),
     heads: HeadConfig = HeadConfig(),
     report: Report = lambda _stage, _done, _total: None,
 ) -> Model:
     """Train one model version; the same seed and log give the same weights on one machine.
 
+    ``fusion`` is a name in ``recsys.model.fusion.FUSIONS``; None: the one in ``towers``. The towers are trained
+    on ``device``.
+
     Raises:
         RecsysError: when the log holds no click to train on.
     """
     started = time.perf_counter()
+    towers = replace(towers, towers=replace(towers.towers, fusion=fusion or towers.towers.fusion))
     examples = _replayed(data, seed, report)
-    chain = _chain(data, examples, towers, seed, report)
+    chain = _chain(data, examples, towers, seed, device, report)
     views = chain[-1].views_or_raise()
     modalities = views.towers.content_space.modalities
     rows = _rows(chain, modalities, examples, report)
@@ -72,6 +79,7 @@ def fit(
         "lists": len(examples),
         "seconds": round(seconds, 1),
         "examples_per_second": round(len(rows) / seconds),
+        "views": len(data.views),
     }
     return model
 
@@ -101,7 +109,9 @@ def _replayed(data: TrainingSet, seed: int, report: Report) -> Examples:
     return examples
 
 
-def _chain(data: TrainingSet, examples: Examples, config: FitConfig, seed: int, report: Report) -> list[_Link]:
+def _chain(
+    data: TrainingSet, examples: Examples, config: FitConfig, seed: int, device: torch.device, report: Report
+) -> list[_Link]:
     """Views for each slice of the lists, fitted on the clicks known before it; the last ones see the whole log."""
     starts = [len(examples) * part // SLICES for part in range(SLICES)] if len(examples) else []
     times = [float(examples.at[start]) for start in starts] + [data.until]
@@ -109,20 +119,22 @@ def _chain(data: TrainingSet, examples: Examples, config: FitConfig, seed: int, 
     links = []
     for number, (start, until) in enumerate(zip([*starts, len(examples)], times, strict=True)):
         report("towers", number, len(times))
-        links.append(_Link(start, _views(data, space, until, config, seed)))
+        links.append(_Link(start, _views(data, space, until, config, seed, device)))
     report("towers", len(times), len(times))
     return links
 
 
-def _views(data: TrainingSet, space: ContentSpace, until: Timestamp, config: FitConfig, seed: int) -> Views | None:
+def _views(
+    data: TrainingSet, space: ContentSpace, until: Timestamp, config: FitConfig, seed: int, device: torch.device
+) -> Views | None:
     log = _known_before(data.log, until)  # all of it: a later click in an old list makes another negative of that list
     if not (log.clicks.weight > 0).any():
         return None
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     negatives = shown_not_clicked(log, NEGATIVES, seed)
     towers = fit_towers(
-        data.content, log.clicks, until=until, negatives=negatives, space=space, config=config, seed=seed, device=device
-    )
+        data.content, log.clicks, until=until, negatives=negatives, views=data.views, space=space, config=config,
+        seed=seed, device=device.type,
+    )  # fmt: skip
     return views_of(towers, data.content, data.indexed)
 
 

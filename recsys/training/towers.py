@@ -1,5 +1,6 @@
 """Fits fusion and user tower on the clicks of a log: each click is predicted from what its user clicked before."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,6 +44,7 @@ def fit_towers(
     *,
     until: Timestamp = np.inf,
     negatives: Ints | None = None,
+    views: Sequence[Content] = (),
     space: ContentSpace | None = None,
     config: FitConfig = FitConfig(),
     seed: int = 0,
@@ -55,6 +57,7 @@ def fit_towers(
         clicks: n clicks in any order; those of weight 0 are no examples.
         until: seconds; what became known then or later is not trained on.
         negatives: (n, k) articles shown beside each click and not clicked, NONE padded (see ``shown_not_clicked``).
+        views: other vectors of the same articles; the fusion is shown one of them, or the content's own, at random.
         space: of the content, where it is fitted already; it does not depend on clicks.
         config: shape and length of the training.
         seed: of weights, order and dropout.
@@ -66,7 +69,7 @@ def fit_towers(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         space = ContentSpace.fit(content) if space is None else space
-        task = make_task(space, content, clicks, until, negatives)
+        task = make_task(space, content, clicks, until, negatives, views)
         towers = TwoTowers(space.dims, len(task.keys), config.towers)
         towers.fusion.standardise(task.vectors, task.mask)
         towers.fusion.scatter_ids(torch.from_numpy(np.flatnonzero(~task.has_content)))
@@ -93,7 +96,7 @@ def _train(towers: TwoTowers, task: Task, config: FitConfig, generator: np.rando
 def _optimiser(
     towers: TwoTowers, config: FitConfig, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    readers = [*towers.fusion.project.parameters(), *towers.fusion.gate.parameters()]
+    readers = towers.fusion.content_parameters()
     chosen = {id(parameter) for parameter in readers}
     others = [parameter for parameter in towers.parameters() if id(parameter) not in chosen]
     optimiser = torch.optim.AdamW(
@@ -108,7 +111,7 @@ def _optimiser(
 def _loss(towers: TwoTowers, task: Task, batch: Batch, log_q: float) -> Tensor:
     """Sampled softmax over the scores that serving will add up: learned, content and offset."""
     places, device = batch.items.cpu(), batch.items.device
-    vectors = {name: v[places].to(device) for name, v in task.vectors.items()}
+    vectors = {name: v.to(device) for name, v in task.inputs(batch).items()}
     mask = {name: m[places].to(device) for name, m in task.mask.items()}
     fused, weights = towers.fusion(vectors, mask, batch.items)
     learned, content, clicks = unit(fused), task.content[places].to(device), task.clicks[places].to(device)

@@ -21,7 +21,7 @@ def columns(user, article, at, weight) -> ClickColumns:
     return ClickColumns(
         position=np.arange(n), user=np.asarray(user), article=np.asarray(article), at=at, known_at=at,
         weight=np.asarray(weight, np.float64), backfilled=nothing, impression=np.full(n, NONE),
-        list_length=np.zeros(n, np.int64), page=nothing, device=nothing,
+        page=nothing, device=nothing,
     )  # fmt: skip
 
 

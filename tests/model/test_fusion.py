@@ -1,136 +1,140 @@
+"""What each fusion does of its own."""
+
 import pytest
 import torch
+from made_articles import DIM, DIMS, N, all_there, made
+from torch import Tensor
 
-from recsys.model.fusion import BEHAVIOUR, FusionConfig, GatedFusion
-
-N = 12
-DIMS = {"title": 10, "image": 6}
-
-
-def inputs(seed: int = 0):
-    generator = torch.Generator().manual_seed(seed)
-    vectors = {name: torch.randn(N, dim, generator=generator) for name, dim in DIMS.items()}
-    mask = {name: torch.ones(N, dtype=torch.bool) for name in DIMS}
-    mask["image"][:4] = False
-    id_rows = torch.arange(N) % 5
-    id_rows[2:6] = -1
-    return vectors, mask, id_rows
+from recsys.model.fusion import BEHAVIOUR, FUSIONS, Fusion, FusionConfig
+from recsys.model.two_towers import TowerConfig, TwoTowers, unit
 
 
-def fusion(dims=None, **options) -> GatedFusion:
-    torch.manual_seed(1)
-    made = GatedFusion(FusionConfig(DIMS if dims is None else dims, ids=5, dim=8, gate=4, **options)).eval()
-    torch.nn.init.normal_(made.ids.weight)
-    return made
+def changed(fusion: Fusion, modality: str) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """What articles give before and after all vectors of one modality are dealt out anew."""
+    vectors, mask, id_rows = all_there(fusion)
+    return fusion(vectors, mask, id_rows), fusion({**vectors, modality: vectors[modality].flip(0)}, mask, id_rows)
 
 
-def test_weights_sum_to_one_over_what_is_there() -> None:
-    vectors, mask, id_rows = inputs()
-    fused, weights = fusion()(vectors, mask, id_rows)
-    assert fused.shape == (N, 8)
-    torch.testing.assert_close(weights.sum(dim=1), torch.ones(N))
-    names = fusion().names
-    assert (weights[:4, names.index("image")] == 0).all()
-    assert (weights[2:6, names.index(BEHAVIOUR)] == 0).all()
-    assert (weights[6:] > 0).all()
+@pytest.mark.parametrize("name", ["gated", "attention"])
+def test_weights_are_chosen_for_each_article_by_all_it_has(name: str) -> None:
+    """The title decides what the image and the id weigh against one another."""
+    fusion = made(name)
+    (_, before), (_, after) = changed(fusion, "title")
+    image, ids = fusion.names.index("image"), fusion.names.index(BEHAVIOUR)
+    if name == "gated":
+        assert before.std(dim=0).max() > 1e-2
+    assert ((before[:, image] / before[:, ids]) / (after[:, image] / after[:, ids]) - 1).abs().max() > 1e-2
 
 
-def test_a_modality_multiplied_by_100_changes_nothing() -> None:
-    vectors, mask, id_rows = inputs()
-    one, other = fusion(), fusion()
-    one.standardise(vectors, mask)
-    louder = {**vectors, "image": vectors["image"] * 100}
-    other.standardise(louder, mask)
-    for a, b in zip(one(vectors, mask, id_rows), other(louder, mask, id_rows), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("name", ["weighted", "late"])
+def test_weights_are_the_same_for_all_articles_that_have_the_same(name: str) -> None:
+    fusion = made(name)
+    vectors, mask, id_rows = all_there(fusion)
+    _, weights = fusion(vectors, mask, id_rows)
+    torch.testing.assert_close(weights, weights[:1].expand(weights.shape))
+    _, fewer = fusion(vectors, {**mask, "image": torch.zeros(N, dtype=torch.bool)}, id_rows)
+    rest = [fusion.names.index("title"), fusion.names.index(BEHAVIOUR)]
+    torch.testing.assert_close(fewer[:, rest], weights[:, rest] / weights[:, rest].sum(dim=1, keepdim=True))
 
 
-def test_a_missing_modality_is_not_read() -> None:
-    vectors, mask, id_rows = inputs()
-    model = fusion()
-    model.standardise(vectors, mask)
-    broken = {**vectors, "image": vectors["image"].clone()}
-    broken["image"][:4] = torch.nan
-    for a, b in zip(model(vectors, mask, id_rows), model(broken, mask, id_rows), strict=True):
-        torch.testing.assert_close(a, b)
+@pytest.mark.parametrize("name", ["gated", "weighted"])
+def test_a_sum_is_of_the_weighted_parts(name: str) -> None:
+    fusion = made(name)
+    vectors, mask, id_rows = all_there(fusion)
+    nothing = {modality: torch.zeros(N, dtype=torch.bool) for modality in mask}
+    alone = [fusion(vectors, {**nothing, m: mask[m]}, torch.full((N,), -1))[0] for m in fusion.modalities]
+    parts = torch.stack([*alone, fusion(vectors, nothing, id_rows)[0]], dim=1)  # by itself a part has weight 1
+    fused, weights = fusion(vectors, mask, id_rows)
+    torch.testing.assert_close(fused, (weights[:, :, None] * parts).sum(dim=1), rtol=1e-4, atol=1e-5)
 
 
-def test_an_article_with_nothing_at_all_is_zeros() -> None:
-    vectors, mask, _ = inputs()
-    nothing = {name: torch.zeros(N, dtype=torch.bool) for name in mask}
-    for model in (fusion(), fusion().train()):
-        fused, weights = model(vectors, nothing, torch.full((N,), -1))
-        assert (fused == 0).all()
-        assert (weights == 0).all()
+def test_weights_of_the_mlp_say_how_far_the_embedding_moves_without_a_part() -> None:
+    fusion = made("mlp")
+    vectors, mask, id_rows = all_there(fusion)
+    fused, weights = fusion(vectors, mask, id_rows)
+    without = [fusion(vectors, {**mask, m: torch.zeros(N, dtype=torch.bool)}, id_rows)[0] for m in fusion.modalities]
+    moved = torch.stack([fused - other for other in (*without, fusion(vectors, mask, torch.full((N,), -1))[0])], 1)
+    lengths = moved.norm(dim=2)
+    torch.testing.assert_close(weights, lengths / lengths.sum(dim=1, keepdim=True), rtol=1e-3, atol=1e-4)
 
 
-def test_the_order_of_modalities_decides_nothing() -> None:
-    vectors, mask, id_rows = inputs()
-    turned = dict(reversed(vectors.items())), dict(reversed(mask.items()))
-    one, other = fusion(), fusion(dict(reversed(DIMS.items())))
-    for a, b in zip(one(vectors, mask, id_rows), other(*turned, id_rows), strict=True):
-        torch.testing.assert_close(a, b)
+def test_the_mlp_says_what_it_does_not_look_at() -> None:
+    fusion = made("mlp")
+    image = fusion.modalities.index("image")
+    first = fusion.layers[0]
+    first.weight.data[:, image * DIM : (image + 1) * DIM] = 0
+    first.weight.data[:, len(fusion.names) * DIM + image] = 0  # its flag
+    _, weights = fusion(*all_there(fusion))
+    assert (weights[:, image] < 1e-4).all()
+    assert (weights[:, image] > 0).all()
 
 
-@pytest.mark.parametrize("dims", [{}, {"title": 10}, {"title": 10, "image": 6, "audio": 3}])
-def test_any_number_of_modalities(dims) -> None:
-    vectors = {name: torch.randn(N, dim) for name, dim in dims.items()}
-    mask = {name: torch.ones(N, dtype=torch.bool) for name in dims}
-    fused, weights = fusion(dims)(vectors, mask, torch.arange(N) % 5)
-    assert fused.isfinite().all()
-    assert weights.shape == (N, len(dims) + 1)
+def test_attention_needs_whole_heads() -> None:
+    with pytest.raises(ValueError, match="multiple of 4"):
+        FUSIONS["attention"](FusionConfig(DIMS, 5, 10))
 
 
-def test_gradients_reach_every_parameter() -> None:
-    vectors, mask, id_rows = inputs()
-    model = fusion().train()
-    model(vectors, mask, id_rows)[0].square().sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-        assert parameter.grad.abs().sum() > 0, name
+def test_late_fusion_needs_room_for_every_block() -> None:
+    with pytest.raises(ValueError, match="3 modalities do not fit into an embedding of 5"):
+        FUSIONS["late"](FusionConfig(DIMS, 5, 5))
 
 
-def test_the_id_embedding_begins_at_zero() -> None:
-    assert (GatedFusion(FusionConfig(DIMS, ids=5)).ids.weight == 0).all()
+def test_a_block_of_late_fusion_knows_one_modality() -> None:
+    fusion = made("late")
+    width = DIM // 3
+    for number, modality in enumerate(fusion.modalities):
+        (before, _), (after, _) = changed(fusion, modality)
+        differs = (before != after).any(dim=0)
+        own = slice(number * width, (number + 1) * width)
+        assert differs[own].any()
+        assert not differs[: own.start].any()
+        assert not differs[own.stop :].any()
 
 
-def test_training_drops_at_the_configured_rates_but_never_the_last_modality() -> None:
-    many = 20_000
-    vectors = {name: torch.randn(many, dim) for name, dim in DIMS.items()}
-    mask = {name: torch.ones(many, dtype=torch.bool) for name in DIMS}
-    mask["image"][: many // 2] = False
-    id_rows = torch.zeros(many, dtype=torch.long)
-    id_rows[: many // 2] = -1  # the first half has a title and nothing else
-    model = fusion(modality_dropout=0.15, id_dropout=0.2).train()
-    with torch.no_grad():
-        _, weights = model(vectors, mask, id_rows)
-    kept = weights > 0
-    assert kept.any(dim=1).all()
-    assert kept[: many // 2, model.names.index("title")].all()
-    rest = kept[many // 2 :].float().mean(dim=0)
-    # what would lose everything (chance .15 * .15 * .2) keeps everything
-    assert abs(1 - rest[model.names.index(BEHAVIOUR)].item() - 0.2 * (1 - 0.15**2)) < 0.01
-    assert abs(1 - rest[model.names.index("title")].item() - 0.15 * (1 - 0.15 * 0.2)) < 0.01
+def test_late_fusion_has_length_1_and_its_weights_share_it_out() -> None:
+    fusion = made("late")
+    fused, weights = fusion(*all_there(fusion))
+    torch.testing.assert_close(fused.norm(dim=1), torch.ones(N))
+    blocks = fused[:, : DIM // 3 * 3].unflatten(1, (3, DIM // 3))
+    torch.testing.assert_close(blocks.square().sum(dim=2), weights)
 
 
-def test_the_gate_looks_at_the_article() -> None:
-    vectors, mask, id_rows = inputs()
-    _, weights = fusion()(vectors, mask, id_rows)
-    assert weights[6:].std(dim=0).max() > 1e-3
+def towers() -> TwoTowers:
+    torch.manual_seed(0)
+    made_towers = TwoTowers(DIMS, 5, TowerConfig(fusion="late", dim=DIM)).eval()
+    made_towers.fusion = made("late")
+    for tower in made_towers.user.towers:
+        torch.nn.init.normal_(tower.out.bias, std=0.1)
+    return made_towers
 
 
-def test_constant_vectors_are_standardised_without_dividing_by_zero() -> None:
-    vectors, mask, id_rows = inputs()
-    vectors["image"] = torch.ones(N, 6)
-    model = fusion()
-    model.standardise(vectors, mask)
-    assert model(vectors, mask, id_rows)[0].isfinite().all()
+def score(model: TwoTowers, read: Tensor, item: Tensor) -> Tensor:
+    """Of items (n, dim) for one reader who read ``read`` (h, dim), whose vector is as long as the tower made it."""
+    return item @ model.user(read[None], torch.zeros(1, len(read)), torch.ones(1, len(read), dtype=torch.bool))[0]
 
 
-def test_scattered_ids_differ_and_the_others_stay_zero() -> None:
-    model = GatedFusion(FusionConfig(DIMS, ids=5))
-    model.scatter_ids(torch.tensor([1, 3]))
-    lengths = model.ids.weight.norm(dim=1)
-    assert (lengths[[0, 2, 4, 5]] == 0).all()
-    assert (lengths[[1, 3]] > 0.5).all()
+def test_a_late_score_is_the_sum_of_the_scores_of_the_modalities() -> None:
+    """Each of which needs nothing but that modality of the article and of what was read."""
+    model, width = towers(), DIM // 3
+    items = unit(model.fusion(*all_there(model.fusion))[0])
+    whole = score(model, items[:5], items[5:])
+    parts = []
+    for number in range(3):
+        alone = torch.zeros_like(items)
+        part = slice(number * width, (number + 1) * width)
+        alone[:, part] = items[:, part]
+        parts.append(score(model, alone[:5], alone[5:]))
+    torch.testing.assert_close(torch.stack(parts).sum(dim=0), whole)
+    assert all(part.abs().max() > 1e-3 for part in parts)
+    user = model.user(items[None, :5], torch.zeros(1, 5), torch.ones(1, 5, dtype=torch.bool))
+    torch.testing.assert_close(items[5:] @ unit(user)[0], whole / user.norm())
+
+
+def test_other_pictures_change_no_score_of_the_titles() -> None:
+    model, width = towers(), DIM // 3
+    title = slice(model.fusion.modalities.index("title") * width, (model.fusion.modalities.index("title") + 1) * width)
+    (before, _), (after, _) = changed(model.fusion, "image")
+    age, mask = torch.zeros(1, 5), torch.ones(1, 5, dtype=torch.bool)
+    users = [model.user(items[None, :5], age, mask)[0, title] for items in (before, after)]
+    torch.testing.assert_close(users[0], users[1], rtol=0, atol=0)
+    torch.testing.assert_close(before[:, title] @ users[0], after[:, title] @ users[1], rtol=0, atol=0)

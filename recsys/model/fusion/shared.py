@@ -1,4 +1,4 @@
-"""Fusion of an article's modality vectors and its id embedding into one fused item embedding."""
+"""What all fusions share: standardised inputs, what is there and what training drops, and the contract."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 BEHAVIOUR = "behaviour"  # the id embedding, as one more modality
 SMALLEST = 1e-12
+LEAST_SHARE = 1e-6  # so that what is there never has a weight of 0
 
 
 @dataclass(frozen=True)
@@ -21,29 +22,36 @@ class FusionConfig:
     id_dropout: float = 0.2
 
 
-class GatedFusion(nn.Module):
-    """Projects each modality and sums them with weights that a gate chooses for each article.
+class Fusion(nn.Module):
+    """The contract: vectors by modality, a mask and id rows in; fused embeddings and the weight of each modality out.
 
-    The weights are a softmax over the modalities that an article has (Arevalo et al., Gated Multimodal Units, 2017,
-    with a softmax in place of the sigmoids). Weights are returned in the order of ``names``.
+    Every modality becomes a *part* of the same length, as is the id embedding; ``fuse`` makes one of the parts.
+    Weights are in the order of ``names``. They are above 0 for what an article has, 0 for what it lacks, and sum to 1;
+    each fusion says what its own mean.
     """
 
-    def __init__(self, config: FusionConfig) -> None:
+    blocks = 1  # stretches of the fused embedding that the user tower must keep apart
+
+    def __init__(self, config: FusionConfig, part_dim: int) -> None:
         super().__init__()
         self.config = config
         self.modalities = tuple(sorted(config.dims))  # sorted: the order of a dict decides nothing
         self.names = (*self.modalities, BEHAVIOUR)
-        self.project = nn.ModuleList([nn.Linear(config.dims[name], config.dim) for name in self.modalities])
-        self.ids = nn.Embedding(config.ids + 1, config.dim)  # the last row stands for "none known", and stays zero
+        self.project = nn.ModuleList([nn.Linear(config.dims[name], part_dim) for name in self.modalities])
+        self.ids = nn.Embedding(config.ids + 1, part_dim)  # the last row stands for "none known", and stays zero
         nn.init.zeros_(self.ids.weight)
-        self.gate = nn.Sequential(
-            nn.Linear(len(self.modalities) * config.dim + len(self.names), config.gate),
-            nn.ReLU(),
-            nn.Linear(config.gate, len(self.names)),
-        )
         for number, name in enumerate(self.modalities):
             self.register_buffer(f"mean_{number}", torch.zeros(config.dims[name]))
             self.register_buffer(f"scale_{number}", torch.ones(()))
+
+    def fuse(self, parts: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Fused embeddings (n, dim) and weights (n, modalities + 1), both zeros where nothing is present.
+
+        Args:
+            parts: (n, modalities + 1, part_dim), zeros where missing.
+            present: (n, modalities + 1) bool.
+        """
+        raise NotImplementedError
 
     @torch.no_grad()
     def standardise(self, vectors: dict[str, Tensor], mask: dict[str, Tensor]) -> None:
@@ -67,7 +75,13 @@ class GatedFusion(nn.Module):
         For articles without any content: nothing but their id tells them apart, and towers whose items and users are
         all zeros have no gradient to leave from.
         """
-        self.ids.weight[rows] = torch.randn(len(rows), self.config.dim) / self.config.dim**0.5
+        width = self.ids.embedding_dim
+        self.ids.weight[rows] = torch.randn(len(rows), width) / width**0.5
+
+    def content_parameters(self) -> list[nn.Parameter]:
+        """Parameters of the layers that read content; id embeddings and global weights are none of them."""
+        layers = [module for module in self.modules() if isinstance(module, nn.Linear)]
+        return [parameter for layer in layers for parameter in layer.parameters()]
 
     def forward(self, vectors: dict[str, Tensor], mask: dict[str, Tensor], id_rows: Tensor) -> tuple[Tensor, Tensor]:
         """Fused embeddings and the weight of each modality.
@@ -83,12 +97,8 @@ class GatedFusion(nn.Module):
         """
         present = self._present(mask, id_rows)  # (n, modalities + 1)
         projected = [self._projected(i, vectors[m], present[:, i]) for i, m in enumerate(self.modalities)]
-        flags = present.to(self.ids.weight.dtype)
-        logits = self.gate(torch.cat([*projected, flags], dim=1)).masked_fill(~present, -torch.inf)
-        weights = torch.softmax(logits.masked_fill(~present.any(1, keepdim=True), 0.0), dim=1) * flags
         known = self.ids(torch.where(present[:, -1], id_rows, self.config.ids))
-        parts = torch.stack([*projected, known], dim=1)  # (n, modalities + 1, dim)
-        return (weights[:, :, None] * parts).sum(dim=1), weights
+        return self.fuse(torch.stack([*projected, known], dim=1), present)
 
     def _present(self, mask: dict[str, Tensor], id_rows: Tensor) -> Tensor:
         present = torch.stack([*(mask[name] for name in self.modalities), id_rows >= 0], dim=1)
@@ -100,8 +110,20 @@ class GatedFusion(nn.Module):
         return torch.where(kept.any(1, keepdim=True), kept, present)  # never without the last thing that is known
 
     def _projected(self, number: int, vectors: Tensor, present: Tensor) -> Tensor:
-        """(n, dim), zeros where the modality is missing, whatever stands in its vector."""
+        """(n, part_dim), zeros where the modality is missing, whatever stands in its vector."""
         clean = torch.where(present[:, None], vectors, self.get_buffer(f"mean_{number}"))
         standard = (clean - self.get_buffer(f"mean_{number}")) / self.get_buffer(f"scale_{number}")
         projected: Tensor = self.project[number](standard)
         return projected * present[:, None]
+
+
+def softmax_over(logits: Tensor, present: Tensor) -> Tensor:
+    """Softmax along the last axis over what is present; zeros where nothing is."""
+    masked = logits.masked_fill(~present, -torch.inf).masked_fill(~present.any(-1, keepdim=True), 0.0)
+    return torch.softmax(masked, dim=-1) * present
+
+
+def shares(amounts: Tensor, present: Tensor) -> Tensor:
+    """Amounts (n, k) from 0 up as shares of what is present: equal ones where all are 0, zeros where nothing is."""
+    counted = (amounts + LEAST_SHARE) * present
+    return counted / counted.sum(dim=1, keepdim=True).clamp(min=LEAST_SHARE)
