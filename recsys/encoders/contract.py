@@ -20,7 +20,7 @@ class Encoder(Protocol):
 
     @property
     def modality(self) -> Modality:
-        """The modality of its vectors: "title" or "image"."""
+        """The modality of its vectors: "title", "summary", "body" or "image"."""
 
     @property
     def encoder_id(self) -> str:

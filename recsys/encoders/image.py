@@ -13,8 +13,9 @@ from recsys.domain import Article
 from recsys.encoders.contract import BoolArray, FloatArray, Status
 from recsys.encoders.device import DTYPE_NAMES, choose_device, choose_dtype
 from recsys.encoders.image_model import Preprocessing, build_model, preprocessing
-from recsys.encoders.pictures import BrokenPictureError, decode, local_file, quiet_pillow, read_bytes
+from recsys.encoders.pictures import BrokenPictureError, decode, local_file, quiet_pillow, read_bytes, varied
 from recsys.encoders.source import IMAGE_STEPS, image_source
+from recsys.encoders.views import chance_of
 from recsys.settings import PACKAGED_IMAGE_ENCODER
 
 _PACKAGED_DIM = 1280
@@ -56,7 +57,7 @@ class ImageEncoder:
         """sha256 of the file's bytes; None without a file that can be read. A damaged picture has a hash too."""
         path = local_file(article.image)
         try:
-            return None if path is None else hashlib.sha256(read_bytes(path)).hexdigest()
+            return None if path is None else _hash(read_bytes(path))
         except BrokenPictureError:
             return None
 
@@ -72,14 +73,17 @@ class ImageEncoder:
             return "broken"
         return "ok"
 
-    def encode(self, articles: list[Article]) -> tuple[FloatArray, BoolArray]:
-        """Features (n, dim) of the pictures and a mask (n,); rows without a readable picture are zeros."""
+    def encode(self, articles: list[Article], view: int = 0) -> tuple[FloatArray, BoolArray]:
+        """Features (n, dim) of the pictures and a mask (n,); rows without a readable picture are zeros.
+
+        A ``view`` from 1 on is a part of each picture, at times in the mirror; another one in each view.
+        """
         mask = np.zeros(len(articles), np.bool_)
         vectors = np.zeros((len(articles), self.dim), np.float32)
         if not any(local_file(article.image) for article in articles):
             return vectors, mask  # without loading the model
         with quiet_pillow():
-            for start, pixels in self._decoded_batches(articles):
+            for start, pixels in self._decoded_batches(articles, view):
                 found = [(start + i, tensor) for i, tensor in enumerate(pixels) if tensor is not None]
                 if found:
                     rows, tensors = map(list, zip(*found, strict=True))
@@ -102,10 +106,10 @@ class ImageEncoder:
             features: Tensor = self._model(pictures.to(self._device, memory_format=torch.channels_last))
             return features.float()
 
-    def _decoded_batches(self, articles: list[Article]) -> Iterator[tuple[int, list[Tensor | None]]]:
+    def _decoded_batches(self, articles: list[Article], view: int) -> Iterator[tuple[int, list[Tensor | None]]]:
         """The position of each batch and its pixels; the next batch is being decoded while one is used."""
         size = self._batch_size
-        read = partial(_pixels, self._preprocessing)
+        read = partial(_pixels, self._preprocessing, view)
         with ThreadPoolExecutor(_DECODERS) as threads:
             coming = threads.map(read, articles[:size])
             for start in range(0, len(articles), size):
@@ -114,12 +118,18 @@ class ImageEncoder:
                 yield start, ready
 
 
-def _pixels(steps: Preprocessing, article: Article) -> Tensor | None:
+def _pixels(steps: Preprocessing, view: int, article: Article) -> Tensor | None:
     """uint8 (3, height, width); None when the picture is missing or broken."""
     path = local_file(article.image)
     if path is None:
         return None
     try:
-        return steps.pixels(decode(read_bytes(path), steps.side))
+        data = read_bytes(path)
+        picture = decode(data, steps.side)
     except BrokenPictureError:
         return None
+    return steps.pixels(varied(picture, chance_of(_hash(data), view)) if view else picture)
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

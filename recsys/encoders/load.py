@@ -1,31 +1,45 @@
 """The encoders that the settings name, and their ids for those who only look vectors up."""
 
+from collections.abc import Sequence
+
 from recsys.domain import Modality
 from recsys.encoders.contract import Encoder
-from recsys.encoders.source import IMAGE_STEPS, TITLE_STEPS, image_source, title_source
+from recsys.encoders.views import Viewed, ViewEncoder
 from recsys.settings import Settings
 
 
-def load_encoders(settings: Settings) -> list[Encoder]:
-    """One encoder per modality; each loads its model at the first call that needs it.
+def load_encoders(settings: Settings) -> list[Viewed]:
+    """One encoder per modality that is on; each loads its model at the first call that needs it.
 
     Raises RecsysError when a named model or device cannot be had.
     """
-    from recsys.encoders.image import ImageEncoder  # these import torch
-    from recsys.encoders.title import TitleEncoder
+    from recsys.encoders.image import ImageEncoder  # these import torch, and neither timm nor transformers
+    from recsys.encoders.text import BodyEncoder, SummaryEncoder, TextEncoder, TitleEncoder
+    from recsys.encoders.text_model import TextModel
 
-    return [
-        TitleEncoder(settings.title_encoder, device=settings.device),
-        ImageEncoder(settings.image_encoder, device=settings.device),
-    ]
+    texts: dict[type[TextEncoder], str] = {
+        TitleEncoder: settings.title_encoder,
+        SummaryEncoder: settings.summary_encoder,
+        BodyEncoder: settings.body_encoder,
+    }
+    models: dict[str, TextModel] = {}  # fields that are read with one model share its copy in memory
+    for kind, name in texts.items():
+        if name and name not in models:
+            models[name] = TextModel(name, settings.device, setting=setting_of(kind.modality))
+    encoders: list[Viewed] = [kind(models[name]) for kind, name in texts.items() if name]
+    return encoders + ([ImageEncoder(settings.image_encoder, settings.device)] if settings.image_encoder else [])
+
+
+def with_views(encoders: Sequence[Viewed], views: int) -> list[Encoder]:
+    """The encoders, and behind them so many augmented views of each."""
+    return [*encoders, *(ViewEncoder(encoder, view) for view in range(1, views + 1) for encoder in encoders)]
 
 
 def expected_ids(settings: Settings) -> dict[Modality, str]:
     """The encoder id of each modality under these settings on this host, without importing timm or transformers."""
-    from recsys.encoders.device import DTYPE_NAMES, choose_device, choose_dtype
+    return {encoder.modality: encoder.encoder_id for encoder in load_encoders(settings)}
 
-    dtype = DTYPE_NAMES[choose_dtype(choose_device(settings.device))]
-    return {
-        "title": title_source(settings.title_encoder).encoder_id(TITLE_STEPS, dtype),
-        "image": image_source(settings.image_encoder).encoder_id(IMAGE_STEPS, dtype),
-    }
+
+def setting_of(modality: Modality) -> str:
+    """The variable that names the encoder of a modality."""
+    return f"RECSYS_{modality.upper()}_ENCODER"

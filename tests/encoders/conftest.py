@@ -10,12 +10,33 @@ import torch
 from PIL import Image, ImageDraw
 
 from recsys.encoders.image import ImageEncoder
-from recsys.encoders.title import TitleEncoder
+from recsys.encoders.text import BodyEncoder, SummaryEncoder, TitleEncoder
+from recsys.encoders.text_model import TextModel
 
 
 @pytest.fixture(scope="session")
-def title_encoder() -> TitleEncoder:
-    return TitleEncoder(device="cpu")
+def text_model() -> TextModel:
+    return TextModel(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def exact_text_model() -> TextModel:
+    return TextModel(device="cpu", dtype=torch.float32)
+
+
+@pytest.fixture(scope="session")
+def title_encoder(text_model: TextModel) -> TitleEncoder:
+    return TitleEncoder(text_model)
+
+
+@pytest.fixture(scope="session")
+def summary_encoder(text_model: TextModel) -> SummaryEncoder:
+    return SummaryEncoder(text_model)
+
+
+@pytest.fixture(scope="session")
+def body_encoder(text_model: TextModel) -> BodyEncoder:
+    return BodyEncoder(text_model)
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +45,13 @@ def image_encoder() -> ImageEncoder:
 
 
 @pytest.fixture(scope="session")
-def exact_title_encoder() -> TitleEncoder:
-    return TitleEncoder(device="cpu", dtype=torch.float32)
+def exact_title_encoder(exact_text_model: TextModel) -> TitleEncoder:
+    return TitleEncoder(exact_text_model)
+
+
+@pytest.fixture(scope="session")
+def exact_body_encoder(exact_text_model: TextModel) -> BodyEncoder:
+    return BodyEncoder(exact_text_model)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
-"""What both encoders promise alike, checked on the real packaged models."""
+"""What all encoders promise alike, and their augmented views, checked on the real packaged models."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 import torch
 
 from recsys.domain import Article
-from recsys.encoders import Encoder
+from recsys.encoders import Encoder, Viewed, ViewEncoder, with_views
 from recsys.encoders.image import ImageEncoder
-from recsys.encoders.title import TitleEncoder
+from recsys.encoders.text import BodyEncoder, TitleEncoder
+from recsys.encoders.text_model import TextModel
 
 HEADLINES = [
     "Storm closes the mountain passes for a second night",
@@ -23,16 +25,24 @@ HEADLINES = [
 ]
 
 
-@pytest.fixture(params=["title", "image"])
+KINDS = ("title", "summary", "body", "image", "title#view1", "body#view2", "image#view1")
+
+
+@pytest.fixture(params=KINDS)
 def encoder(request: pytest.FixtureRequest) -> Encoder:
-    encoder: Encoder = request.getfixturevalue(f"{request.param}_encoder")
-    return encoder
+    modality, _, view = request.param.partition("#view")
+    plain: Viewed = request.getfixturevalue(f"{modality}_encoder")
+    return ViewEncoder(plain, int(view)) if view else plain
 
 
 @pytest.fixture
 def articles(draw: Callable[[int], Path]) -> list[Article]:
-    """Seven articles that have both modalities."""
-    return [Article(f"a{i}", title=text, image=str(draw(i))) for i, text in enumerate(HEADLINES)]
+    """Seven articles that have every modality; some bodies are longer than a window."""
+    bodies = [" ".join([text] * (1 + 40 * (i % 3))) for i, text in enumerate(HEADLINES)]
+    return [
+        Article(f"a{i}", title=text, summary=text.upper(), body=bodies[i], image=str(draw(i)))
+        for i, text in enumerate(HEADLINES)
+    ]
 
 
 NEITHER = Article("nothing")
@@ -84,7 +94,7 @@ class TestEncoderContract:
         hashes = [encoder.content_hash(article) for article in articles]
         assert len(set(hashes)) == len(articles)
         assert all(value is not None and len(value) == 64 for value in hashes)
-        renamed = Article("other id", title=articles[0].title, image=articles[0].image, section="sport")
+        renamed = replace(articles[0], article_id="other id", section="sport")
         assert encoder.content_hash(renamed) == hashes[0]
 
     def test_status_agrees_with_the_mask(self, encoder: Encoder, articles: list[Article]) -> None:
@@ -94,20 +104,30 @@ class TestEncoderContract:
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
-@pytest.mark.parametrize("kind", [TitleEncoder, ImageEncoder])
+@pytest.mark.parametrize("modality", ["title", "body", "image"])
 def test_the_batch_size_changes_nothing(
-    kind: type[TitleEncoder] | type[ImageEncoder],
-    batch_size: int,
-    articles: list[Article],
-    request: pytest.FixtureRequest,
+    modality: str, batch_size: int, articles: list[Article], request: pytest.FixtureRequest
 ) -> None:
-    exact: Encoder = request.getfixturevalue(f"exact_{kind.modality}_encoder")
-    other = kind(device="cpu", dtype=torch.float32, batch_size=batch_size)
-    some = [articles[0], NEITHER, *articles[1:]]
+    exact: Encoder = request.getfixturevalue(f"exact_{modality}_encoder")
+    model = TextModel(device="cpu", dtype=torch.float32, batch_size=batch_size)
+    made: dict[str, Callable[[], Encoder]] = {
+        "title": lambda: TitleEncoder(model),
+        "body": lambda: BodyEncoder(model),
+        "image": lambda: ImageEncoder(device="cpu", dtype=torch.float32, batch_size=batch_size),
+    }
+    some = [articles[0], NEITHER, *articles[1:4]]
     vectors, mask = exact.encode(some)
-    batched, batched_mask = other.encode(some)
+    batched, batched_mask = made[modality]().encode(some)
     np.testing.assert_allclose(batched, vectors, atol=1e-4)
     np.testing.assert_array_equal(batched_mask, mask)
+
+
+def test_ids_differ_where_vectors_mean_something_else(request: pytest.FixtureRequest) -> None:
+    """Title and summary are read alike and may share the vectors of equal texts; everything else is kept apart."""
+    encoders: list[Viewed] = [request.getfixturevalue(f"{name}_encoder") for name in ("title", "body", "image")]
+    ids = [encoder.encoder_id for encoder in with_views(encoders, 2)]
+    assert len(set(ids)) == len(ids) == 9
+    assert request.getfixturevalue("summary_encoder").encoder_id == encoders[0].encoder_id
 
 
 def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -40,6 +40,14 @@ READABLE = {
     "gif": saved(COLOURS, "GIF"),
     "animation": saved(COLOURS, "GIF", save_all=True, append_images=[COLOURS.rotate(90), COLOURS.rotate(180)]),
     "webp": saved(COLOURS, "WEBP"),
+    "webp animation": saved(COLOURS, "WEBP", save_all=True, append_images=[COLOURS.rotate(180)]),
+    "png animation": saved(COLOURS, "PNG", save_all=True, append_images=[COLOURS.rotate(180)]),
+    "gif transparent": saved(COLOURS.convert("P"), "GIF", transparency=0),
+    "palette alpha": saved(COLOURS.convert("P"), "PNG", transparency=bytes(range(256))),
+    "cmyk tiff": saved(COLOURS.convert("CMYK"), "TIFF"),
+    "lab": saved(Image.new("LAB", (40, 30), (120, 90, 160)), "TIFF"),
+    "16 bit tiff": saved(Image.fromarray((GRADIENT * 257).astype(np.uint16)), "TIFF"),
+    "one pixel jpeg": saved(COLOURS.resize((1, 1)), "JPEG"),
     "bmp": saved(COLOURS, "BMP"),
     "one pixel": saved(COLOURS.resize((1, 1)), "PNG"),
     "strip": saved(COLOURS.resize((3000, 1)), "PNG"),
@@ -100,6 +108,11 @@ def bomb() -> bytes:
     return READABLE["png"][:16] + (20_000).to_bytes(4, "big") * 2 + READABLE["png"][24:]
 
 
+def gif_bomb() -> bytes:
+    """A GIF that says it is 65,000 pixels wide and high."""
+    return READABLE["gif"][:6] + (65_000).to_bytes(2, "little") * 2 + READABLE["gif"][10:]
+
+
 def big() -> bytes:
     return saved(Image.new("1", (9_000, 9_000)), "PNG")
 
@@ -111,6 +124,9 @@ BROKEN = {
     "half a png": READABLE["png"][: len(READABLE["png"]) // 2],
     "a header alone": READABLE["png"][:30],
     "bomb": bomb(),
+    "gif bomb": gif_bomb(),
+    "half a gif": READABLE["gif"][: len(READABLE["gif"]) // 2],
+    "half a webp": READABLE["webp"][: len(READABLE["webp"]) // 2],
     "81 million pixels": big(),
     "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n",
     "not a number": saved(Image.fromarray(np.full((4, 4), np.nan, np.float32)), "TIFF"),

@@ -15,8 +15,8 @@ from PIL import Image
 
 from recsys.domain import Article
 from recsys.encoders.image import ImageEncoder
-from recsys.encoders.source import TITLE_PACKAGE
-from recsys.encoders.title import TitleEncoder
+from recsys.encoders.source import TEXT_PACKAGE
+from recsys.encoders.text import TitleEncoder
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,7 @@ def test_titles_are_as_fast_as_a_plain_loop(title_encoder: TitleEncoder) -> None
     vocabulary = ["storm", "council", "budget", "final", "rate", "police", "school", "harbour", "winter", "film"]
     texts = [" ".join(rng.choice(vocabulary, rng.integers(6, 16))) for _ in range(512)]
     articles = [Article(str(i), title=text) for i, text in enumerate(texts)]
-    folder = TITLE_PACKAGE.checked_weights().parent
+    folder = TEXT_PACKAGE.checked_weights().parent
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModel.from_pretrained(folder).eval()
 

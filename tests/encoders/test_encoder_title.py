@@ -1,4 +1,4 @@
-"""Titles: the sentence vectors mean what they should, and no title is too strange."""
+"""Texts: the sentence vectors mean what they should, and no text is too strange."""
 
 import numpy as np
 import pytest
@@ -15,8 +15,9 @@ from transformers import (
 )
 
 from recsys.domain import Article, RecsysError
-from recsys.encoders.source import TITLE_PACKAGE
-from recsys.encoders.title import TitleEncoder
+from recsys.encoders.source import TEXT_PACKAGE
+from recsys.encoders.text import BodyEncoder, SummaryEncoder, TitleEncoder
+from recsys.encoders.text_model import TextModel
 
 
 def titled(*titles: str | None) -> list[Article]:
@@ -44,7 +45,7 @@ def test_vectors_are_those_of_the_model_s_own_library(exact_title_encoder: Title
     """sentence-transformers reads the pooling and normalisation from the model's files; we state them ourselves."""
     library = pytest.importorskip("sentence_transformers")
     texts = ["Heavy snow expected", "A longer headline about the price of bread, butter and coffee in small towns"]
-    theirs = library.SentenceTransformer(str(TITLE_PACKAGE.checked_weights().parent), device="cpu").encode(texts)
+    theirs = library.SentenceTransformer(str(TEXT_PACKAGE.checked_weights().parent), device="cpu").encode(texts)
     ours, _ = exact_title_encoder.encode(titled(*texts))
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
@@ -52,7 +53,7 @@ def test_vectors_are_those_of_the_model_s_own_library(exact_title_encoder: Title
 def test_bfloat16_keeps_the_direction(exact_title_encoder: TitleEncoder) -> None:
     articles = titled("Rain", "Parliament passes the budget after a night of talks", "é", "!?", "word " * 400)
     exact, _ = exact_title_encoder.encode(articles)
-    rounded, _ = TitleEncoder(device="cpu", dtype=torch.bfloat16).encode(articles)
+    rounded, _ = TitleEncoder(TextModel(device="cpu", dtype=torch.bfloat16)).encode(articles)
     assert (exact * rounded).sum(1).min() > 0.999
 
 
@@ -66,13 +67,61 @@ def test_a_title_that_cannot_be_seen_is_missing(title: str, title_encoder: Title
     assert not vectors.any()
 
 
-@pytest.mark.parametrize("title", ["x" * 10_000, "word " * 2_000, "🎉", "\ud800 half a pair", "a\x00b", "كتاب", "?"])
-def test_strange_titles_are_encoded(title: str, title_encoder: TitleEncoder) -> None:
-    (article,) = titled(title)
+STRANGE = {
+    "one long word": "x" * 10_000,
+    "many words": "word " * 2_000,
+    "emoji": "🎉",
+    "a family of joined emoji": "👩‍👩‍👧‍👦 🏳️‍🌈",
+    "half a surrogate pair": "\ud800 half a pair",
+    "a zero": "a\x00b",
+    "control characters": "\x07Alarm\x1b[31m in red\x08\x7f",
+    "right to left": "كتاب جديد عن تاريخ المدينة",
+    "both ways": "\u202eshalom\u202c שלום means peace\u2066",
+    "marks on marks": "Z͑ͫ̓a̴l̶g̷o̸" + "\u0301" * 3_000,
+    "a sign": "?",
+    "spaces in between": "first" + " " * 9_000 + "last",
+    "lines": "one\r\ntwo\u2028three\ttab",
+}
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+def test_strange_titles_are_encoded(kind: str, title_encoder: TitleEncoder) -> None:
+    (article,) = titled(STRANGE[kind])
     vectors, mask = title_encoder.encode([article])
     assert mask.all()
     assert np.linalg.norm(vectors[0]) == pytest.approx(1, abs=1e-4)
     assert title_encoder.content_hash(article)
+    again = title_encoder.encode([article, *titled("another")])[0][0]
+    assert vectors[0] @ again > 0.999
+
+
+def test_a_text_is_the_same_to_title_and_summary_and_a_short_body(
+    title_encoder: TitleEncoder, summary_encoder: SummaryEncoder, body_encoder: BodyEncoder
+) -> None:
+    text = "Snow in May surprises the north"
+    article = Article("a", title=text, summary=text, body=text)
+    title, summary, body = (e.encode([article])[0][0] for e in (title_encoder, summary_encoder, body_encoder))
+    np.testing.assert_array_equal(title, summary)
+    assert title_encoder.content_hash(article) == summary_encoder.content_hash(article)
+    assert title @ body > 0.999
+    assert body_encoder.encoder_id != title_encoder.encoder_id  # a long one is read otherwise
+
+
+def test_a_body_is_read_for_four_windows(exact_body_encoder: BodyEncoder, exact_title_encoder: TitleEncoder) -> None:
+    """254 words fill a window; the mean over all tokens counts each window alike."""
+    parts = ["rain " * 254, "banana " * 254, "senate " * 254, "goal " * 254]
+    alone, _ = exact_title_encoder.encode(titled(*parts))
+    some = [Article("4", body="".join(parts)), Article("5", body="".join(parts) + "violin " * 500)]
+    whole, _ = exact_body_encoder.encode(some)
+    mean = alone.mean(axis=0) / np.linalg.norm(alone.mean(axis=0))
+    assert whole[0] @ mean > 0.98  # windows are averaged before their lengths are made alike
+    np.testing.assert_allclose(whole[0], whole[1], atol=1e-4)
+
+
+def test_what_lies_far_behind_in_a_body_is_no_new_content(body_encoder: BodyEncoder) -> None:
+    body = "word " * 10_000
+    first, second, third = (Article("a", body=text) for text in (body, f"{body} corrected", f"Corrected: {body}"))
+    assert body_encoder.content_hash(first) == body_encoder.content_hash(second) != body_encoder.content_hash(third)
 
 
 def test_only_the_first_256_tokens_count(exact_title_encoder: TitleEncoder) -> None:
@@ -90,9 +139,9 @@ def test_space_around_a_title_changes_nothing(title_encoder: TitleEncoder) -> No
 def test_damaged_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    monkeypatch.setattr("recsys.encoders.title.TITLE_PACKAGE", replace(TITLE_PACKAGE, sha256="0" * 64))
+    monkeypatch.setattr("recsys.encoders.text_model.TEXT_PACKAGE", replace(TEXT_PACKAGE, sha256="0" * 64))
     with pytest.raises(RecsysError, match="reinstall"):
-        TitleEncoder(device="cpu").encode(titled("text"))
+        TitleEncoder(TextModel(device="cpu")).encode(titled("text"))
 
 
 def word_tokenizer(pad: str | None) -> PreTrainedTokenizerFast:
@@ -121,13 +170,18 @@ def test_any_text_model_in_a_folder(family: str, dim: int, tmp_path) -> None:
     torch.manual_seed(0)
     SMALL_MODELS[family]().save_pretrained(tmp_path)
     word_tokenizer(None if family == "gpt2" else "<pad>").save_pretrained(tmp_path)
-    encoder = TitleEncoder(str(tmp_path), device="cpu", dtype=torch.float32)
+    encoder = TitleEncoder(TextModel(str(tmp_path), device="cpu", dtype=torch.float32))
     assert encoder.dim == dim
     short, long = titled("w1 w2"), titled("w1 w2", "w3 " * 300)
     alone, _ = encoder.encode(short)
     together, mask = encoder.encode(long)
     assert mask.all()
     np.testing.assert_allclose(together[0], alone[0], atol=1e-5)  # padding counts for nothing
+    body = [Article("short", body="w1 w2"), Article("long", body="w3 w4 " * 2_000)]
+    for view in (0, 1):
+        vectors, mask = BodyEncoder(TextModel(str(tmp_path), device="cpu", dtype=torch.float32)).encode(body, view)
+        assert mask.all()
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
 def test_the_id_of_a_folder_follows_its_weights(tmp_path) -> None:
@@ -135,14 +189,14 @@ def test_the_id_of_a_folder_follows_its_weights(tmp_path) -> None:
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
         SMALL_MODELS["bert"]().save_pretrained(tmp_path)
-        ids.add(TitleEncoder(str(tmp_path), device="cpu").encoder_id)
+        ids.add(TitleEncoder(TextModel(str(tmp_path), device="cpu")).encoder_id)
     assert len(ids) == 2
     assert all(name.startswith(f"{tmp_path.name}@") for name in ids)
 
 
 def test_a_folder_without_a_model_is_explained(tmp_path) -> None:
     with pytest.raises(RecsysError, match="RECSYS_TITLE_ENCODER"):
-        TitleEncoder(str(tmp_path))
+        TitleEncoder(TextModel(str(tmp_path)))
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(RecsysError, match="RECSYS_TITLE_ENCODER"):
-        TitleEncoder(str(tmp_path)).encode(titled("text"))
+        TitleEncoder(TextModel(str(tmp_path))).encode(titled("text"))

@@ -4,7 +4,7 @@ import pytest
 
 from recsys.domain import Article
 from recsys.encoders import language_warnings
-from recsys.encoders.title import TitleEncoder
+from recsys.encoders.text import TitleEncoder
 from recsys.encoders.words import is_shattered, unknown_share, words
 
 HEADLINES = {

@@ -2,22 +2,26 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
+from made_postgres import Server
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from recsys.columns import Bools, Floats32
 from recsys.database import articles, vectors
-from recsys.database.session import Sessions, writing
+from recsys.database.session import Sessions, open_sessions, writing
 from recsys.database.tables import ContentRow
 from recsys.domain import Article, RecsysError
 from recsys.encoders import Encoder
 from recsys.lifecycle import encode as room
 from recsys.lifecycle.encode import encode_new
+from recsys.settings import Settings
 
 
 @dataclass
@@ -153,6 +157,8 @@ def test_what_else_changes_in_an_article_costs_no_encoding(sessions: Sessions) -
     encoder = MadeEncoder()
     encode_new(sessions, [encoder])
     put(sessions, Article("a", title="same", section="sport"))
+    assert encode_new(sessions, [encoder]).looked_at == 0
+    put(sessions, Article("a", title="same", summary="what a title's encoder does not read"))
     assert encode_new(sessions, [encoder]).cached["title"] == 1
     assert len(encoder.seen) == 1
 
@@ -252,3 +258,27 @@ def test_a_broken_picture_that_is_mended_is_encoded(sessions: Sessions) -> None:
     put(sessions, replace(Article("a"), image="mended"))
     assert encode_new(sessions, [encoder]).encoded["image"] == 1
     assert stored(sessions, encoder, "a") == [expected("mended")]
+
+
+def test_a_title_corrected_while_its_vector_is_stored_is_encoded_again_on_postgresql(
+    tmp_path: Path, postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There a writer does not wait for another one of itself: the correction comes between a look and a commit."""
+    with postgres.database() as url:
+        sessions = open_sessions(Settings(home=tmp_path, database_url=url, _env_file=None))
+        put(sessions, Article("a", title="one"))
+        look, correction = articles.articles_by_key, Thread(target=put, args=[sessions, Article("a", title="two")])
+
+        def look_and_be_overtaken(session: Session, keys: Iterable[int]) -> dict[int, Article]:
+            found = look(session, keys)
+            if correction.ident is None:
+                correction.start()
+                correction.join(1)
+            return found
+
+        monkeypatch.setattr(articles, "articles_by_key", look_and_be_overtaken)
+        encode_new(sessions, [MadeEncoder()])
+        correction.join(10)
+        encode_new(sessions, [MadeEncoder()])
+        assert stored(sessions, MadeEncoder(), "a") == [expected("two")]
+        sessions.kw["bind"].dispose()
