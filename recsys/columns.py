@@ -40,7 +40,7 @@ class ImpressionColumns:
 
 @dataclass(frozen=True)
 class ClickColumns:
-    """n clicks; those whose list is known carry its row, context and length."""
+    """n clicks; those whose list was known by then carry its row and context."""
 
     position: Ints  # (n,) of the row in the log
     user: Ints  # (n,)
@@ -50,7 +50,6 @@ class ClickColumns:
     weight: Floats  # (n,) 1 a click, 0 seen only
     backfilled: Small  # (n,) 0 or 1
     impression: Ints  # (n,) position of the impression in the log, or NONE
-    list_length: Ints  # (n,) items of that list, 0 when unknown
     page: Small  # (n,) of that list
     device: Small  # (n,) of that list
 

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from recsys.columns import NONE, Catalogue, Floats, Floats32, Ints
-from recsys.features.history import UserView, taste_of
+from recsys.features.history import UserView, liked_of, taste_of
 from recsys.features.marks import Scratch, mark_readers, mark_user, unmark
 from recsys.features.state import CHANCES, CLICKS, EXPOSURES, HALF_LIVES, READERS, TASTE, ArticleState, cell_of
 
@@ -92,14 +92,15 @@ def compute_features(
     out: Floats32,
 ) -> None:
     """Write the features of candidate keys (n,), as known strictly before ``t`` seconds, to ``out`` (n, WIDTH)."""
+    liked = liked_of(view)
     mark_user(view, scratch)
-    mark_readers(state, view, user, request.context_article, scratch)
-    taste = taste_of(view, attributes.signatures)
-    shares = _section_shares(view, attributes)
-    premium_share, mean_length = _means(view, attributes)
-    last = view.clicked[-1] if len(view.clicked) > 0 else NONE
+    mark_readers(state, liked, user, request.context_article, scratch)
+    taste = taste_of(liked, attributes.signatures)
+    shares = _section_shares(liked, attributes)
+    premium_share, mean_length = _means(liked, attributes)
+    last = liked.clicked[-1] if len(liked.clicked) > 0 else NONE
     cell = cell_of(request.page, request.device)
-    tail = _request_features(state, view, request, t)
+    tail = _request_features(state, liked, request, t)
     general = _general(state, cell, t)
     for i in range(len(candidates)):
         a, row = candidates[i], out[i]
@@ -214,14 +215,14 @@ def _catalogue(
 
 
 @njit(cache=True)
-def _request_features(state: ArticleState, view: UserView, request: RequestContext, t: float) -> Floats32:
+def _request_features(state: ArticleState, liked: UserView, request: RequestContext, t: float) -> Floats32:
     tail = np.zeros(len(REQUEST), np.float32)
-    last_day = (view.shown_at > t - 86400.0).sum()
+    last_day = (liked.shown_at > t - 86400.0).sum()
     angle = 2.0 * np.pi * (t % 86400.0) / 86400.0
-    tail[0] = np.log1p(len(view.clicked))
-    tail[1] = np.log1p(len(view.shown))
-    tail[2] = _log_hours(t - view.clicked_at[-1] if len(view.clicked) > 0 else np.inf)
-    tail[3] = _log_hours(t - view.shown_at[-1] if len(view.shown) > 0 else np.inf)
+    tail[0] = np.log1p(len(liked.clicked))
+    tail[1] = np.log1p(len(liked.shown))
+    tail[2] = _log_hours(t - liked.clicked_at[-1] if len(liked.clicked) > 0 else np.inf)
+    tail[3] = _log_hours(t - liked.shown_at[-1] if len(liked.shown) > 0 else np.inf)
     tail[4] = np.log1p(last_day)
     tail[5] = request.page == 1
     tail[6] = request.page == 2
@@ -235,22 +236,21 @@ def _request_features(state: ArticleState, view: UserView, request: RequestConte
 
 
 @njit(cache=True)
-def _section_shares(view: UserView, attributes: Attributes) -> Floats:
+def _section_shares(liked: UserView, attributes: Attributes) -> Floats:
     shares = np.zeros(attributes.sections)
-    for i in range(len(view.clicked)):
-        section = attributes.section[view.clicked[i]]
-        if section != NONE and view.clicked_weight[i] > 0.0:
+    for article in liked.clicked:
+        section = attributes.section[article]
+        if section != NONE:
             shares[section] += 1.0
     shares /= shares.sum() + 2.0
     return shares
 
 
 @njit(cache=True)
-def _means(view: UserView, attributes: Attributes) -> tuple[float, float]:
+def _means(liked: UserView, attributes: Attributes) -> tuple[float, float]:
     """Share of premium articles among the user's clicks, and the mean log length of those that have one (0: none)."""
     premium, known, length, lengths = 1.0, 2.0, 0.0, 0
-    for i in range(len(view.clicked)):
-        a = view.clicked[i]
+    for a in liked.clicked:
         if not np.isnan(attributes.premium[a]):
             premium += attributes.premium[a]
             known += 1.0

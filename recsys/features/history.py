@@ -91,13 +91,19 @@ def view_of(rings: UserRings, user: int) -> UserView:
 
 
 @njit(cache=True)
-def taste_of(view: UserView, signatures: Floats32) -> Floats:
+def liked_of(view: UserView) -> UserView:
+    """The user without the clicks of weight 0: to have seen an article, or dismissed it, is not to have read it."""
+    liked = np.flatnonzero(view.clicked_weight > 0.0)
+    return UserView(view.clicked[liked], view.clicked_at[liked], view.clicked_weight[liked], view.shown, view.shown_at)
+
+
+@njit(cache=True)
+def taste_of(liked: UserView, signatures: Floats32) -> Floats:
     """The user's title taste: the normalised sum of the signatures (articles, TASTE) of the articles they liked."""
     taste = np.zeros(TASTE)
-    for i in range(len(view.clicked)):
-        if view.clicked_weight[i] > 0.0 and view.clicked[i] < len(signatures):
-            for d in range(TASTE):
-                taste[d] += signatures[view.clicked[i], d]
+    for article in liked.clicked:
+        if article < len(signatures):
+            taste += signatures[article]
     norm = np.sqrt((taste * taste).sum())
     return taste / norm if norm > 0.0 else taste
 

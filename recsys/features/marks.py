@@ -9,7 +9,7 @@ from recsys.columns import NONE, Floats, Ints
 from recsys.features.history import UserView
 from recsys.features.state import READERS, ArticleState
 
-RECENT = 5  # newest clicks for co-click
+RECENT = 5  # newest liked clicks for co-click
 
 
 class Scratch(NamedTuple):
@@ -45,16 +45,15 @@ def mark_user(view: UserView, scratch: Scratch) -> None:
 
 
 @njit(cache=True)
-def mark_readers(state: ArticleState, view: UserView, user: int, context_article: int, scratch: Scratch) -> None:
-    """Mark the readers of the user's articles: of the last, the newest, all, and the one being read."""
-    clicks = len(view.clicked)
+def mark_readers(state: ArticleState, liked: UserView, user: int, context_article: int, scratch: Scratch) -> None:
+    """Mark the readers of the articles that the user liked: of the last, the newest, all; and of the one being read."""
+    clicks = len(liked.clicked)
     for i in range(clicks):
-        if view.clicked_weight[i] > 0.0:
-            _mark(state, view.clicked[i], user, 2, scratch)
-            if i >= clicks - RECENT:
-                _mark(state, view.clicked[i], user, 1, scratch)
-            if i == clicks - 1:
-                _mark(state, view.clicked[i], user, 0, scratch)
+        _mark(state, liked.clicked[i], user, 2, scratch)
+        if i >= clicks - RECENT:
+            _mark(state, liked.clicked[i], user, 1, scratch)
+        if i == clicks - 1:
+            _mark(state, liked.clicked[i], user, 0, scratch)
     if context_article != NONE:
         _mark(state, context_article, user, 3, scratch)
 

@@ -27,7 +27,7 @@ class Events(NamedTuple):
     click_article: Ints
     click_at: Floats
     click_weight: Floats
-    click_counted: Bools
+    click_counted: Bools  # False for backfilled ones; those of weight 0 reach no counter in any case
     click_cell: Ints
 
 
@@ -38,7 +38,7 @@ def in_order(log: EventLog) -> Events:
     is_click = np.repeat([False, True], [len(i), len(c)])
     row = np.concatenate([np.arange(len(i)), np.arange(len(c))])
     order = np.lexsort((row, is_click, time))
-    counted = (c.weight > 0) & (c.backfilled == 0)
+    counted = c.backfilled == 0
     cells = np.array([cell_of(int(p), int(d)) for p, d in np.ndindex(3, 5)]).reshape(3, 5)
     return Events(
         time[order], is_click[order], row[order], i.offsets, i.items, i.user, i.page, i.device, i.subscriber,
@@ -47,8 +47,10 @@ def in_order(log: EventLog) -> Events:
 
 
 def check_keys(log: EventLog, articles: int, users: int) -> None:
-    """Compiled code does not look where it writes."""
+    """Compiled code does not look where it writes, and would wait forever for the end of a stamp that is no number."""
     i, c = log.impressions, log.clicks
+    if not (np.isfinite(i.known_at).all() and np.isfinite(c.known_at).all()):
+        raise RecsysError("The log holds an event whose time is no number: look for what wrote it, and remove it.")
     if max(part.max(initial=0) for part in (i.items, i.context_article, c.article)) >= articles:
         raise RecsysError("The log names articles that are newer than the catalogue: read the catalogue after the log.")
     if max(part.max(initial=0) for part in (i.user, c.user)) >= users:

@@ -12,7 +12,16 @@ from recsys.columns import NONE, EventLog, Floats, Floats32, Ints
 from recsys.domain import Timestamp
 from recsys.features.examples import Examples, allocate, compacted, labelled
 from recsys.features.features import Attributes, RequestContext, compute_features
-from recsys.features.history import UserRings, UserView, empty_rings, ring_click, ring_impression, taste_of, view_of
+from recsys.features.history import (
+    UserRings,
+    UserView,
+    empty_rings,
+    liked_of,
+    ring_click,
+    ring_impression,
+    taste_of,
+    view_of,
+)
 from recsys.features.marks import Scratch, scratch_for
 from recsys.features.order import Events, check_keys, in_order
 from recsys.features.sampling import Pool, drawn, empty_pool, pool_items, sample
@@ -164,7 +173,7 @@ def _fold_stamp(
         if events.is_click[e]:
             if events.click_weight[i] > 0.0:
                 user = events.click_user[i]
-                taste = taste_of(view_of(rings, user), attributes.signatures)
+                taste = taste_of(liked_of(view_of(rings, user)), attributes.signatures)
                 cell, counted = events.click_cell[i], events.click_counted[i]
                 fold_click(state, t, cell, events.click_article[i], events.click_reader[i], counted, taste)
         else:

@@ -5,14 +5,17 @@ device. A step writes only what the event touches, so its cost does not depend o
 replay loops over these very functions, so live and replayed state have identical bits.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from recsys.columns import Floats, Ints
+from recsys.domain import RecsysError
 
 HALF_LIVES = np.array([0.5, 2.0, 8.0, 24.0, 72.0]) * 3600.0  # seconds
 CLICKS, EXPOSURES, CHANCES = 0, 1, 2  # chances: the sum of 1 / list length, the clicks that blind choice would give
@@ -68,10 +71,25 @@ def save_state(state: ArticleState, path: Path, position: tuple[int, int]) -> No
 
 
 def load_state(path: Path) -> tuple[ArticleState, tuple[int, int]]:
-    """Read a checkpoint."""
-    arrays = load_file(path)
+    """Read a checkpoint.
+
+    Raises:
+        RecsysError: when there is none, it is damaged, or something else than this version of the fold wrote it.
+    """
+    try:
+        arrays = load_file(path)
+    except (OSError, SafetensorError, TypeError) as error:  # TypeError: numbers of a kind that numpy does not have
+        raise RecsysError(f"The checkpoint {path} cannot be read ({error}): fold the log from its start.") from error
+    articles = np.size(arrays.get("stamp", ())) // CELLS
+    expected = {**empty_state(articles)._asdict(), "position": np.zeros(2, np.int64)}
+    if _layout(arrays) != _layout(expected):
+        raise RecsysError(f"{path} is no checkpoint of this version of the fold: fold the log from its start.")
     impression, click = arrays.pop("position")
     return ArticleState(**arrays), (int(impression), int(click))
+
+
+def _layout(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[tuple[int, ...], str]]:
+    return {name: (array.shape, array.dtype.str) for name, array in arrays.items()}
 
 
 def merged(first: ArticleState, second: ArticleState) -> ArticleState:
@@ -131,8 +149,7 @@ def fold_click(state: ArticleState, t: float, cell: int, article: int, user: int
     """Remember the reader of an article and their taste (TASTE,), and count the click where it is ``counted``."""
     state.readers[article, state.reader_total[article] % READERS] = user
     state.reader_total[article] += 1
-    for d in range(TASTE):
-        state.taste[article, d] += taste[d]
+    state.taste[article] += taste
     if not counted:
         return
     state.totals[article, CLICKS] += 1

@@ -27,25 +27,27 @@ def select(
     cap = max(1, round(section_cap * limit / 10))
     counts: dict[int, int] = {}
     chosen: list[int] = []
-    free = np.ones(len(utility), np.bool_)
+    free, full = np.ones(len(utility), np.bool_), np.zeros(len(utility), np.bool_)
     for _ in range(min(limit, len(utility))):
-        full = [section for section, count in counts.items() if section >= 0 and count >= cap]
-        open_rows = free & ~np.isin(sections, full)
+        open_rows = free & ~full
         open_rows = open_rows if open_rows.any() else free
         open_rows = open_rows & finite if (open_rows & finite).any() else open_rows
         value = (1 - diversity) * gain - diversity * np.maximum(nearness, 0.0)
-        row = int(np.flatnonzero(open_rows)[np.argmax(value[open_rows])])
+        row = int(np.where(open_rows, value, -np.inf).argmax())
         chosen.append(row)
         free[row] = False
-        counts[int(sections[row])] = counts.get(int(sections[row]), 0) + 1
+        section = int(sections[row])
+        counts[section] = counts.get(section, 0) + 1
+        if section >= 0 and counts[section] == cap:
+            full |= sections == section
         nearness = np.maximum(nearness, unit @ unit[row])
     return chosen
 
 
 def _standardised(utility: Floats32) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    finite = np.isfinite(utility)
+    """Utilities in units of their deviation, in float64 and without a shift, so that no two of them become equal."""
+    wide, finite = utility.astype(np.float64), np.isfinite(utility)
     if not finite.any():
         return np.zeros(len(utility))
-    deviation = float(utility[finite].std()) or 1.0
-    gain = (utility.astype(np.float64) - float(utility[finite].mean())) / deviation
+    gain = wide / (float(wide[finite].std()) or 1.0)
     return np.where(finite, gain, gain[finite].min() - 10.0)

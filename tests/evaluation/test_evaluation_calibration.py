@@ -1,6 +1,7 @@
 """Log loss and calibration error against scikit-learn, plain bins, and cases whose answer is known."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -37,6 +38,38 @@ def test_ece_without_ties_is_that_of_sorted_equal_bins(seed, rows):
     bins = np.split(order, np.arange(1, 15) * rows // 15)
     expected = sum(len(b) / rows * abs(labels[b].mean() - chances[b].mean()) for b in bins)
     assert metrics.ece(labels, chances) == pytest.approx(expected)
+
+
+def plain_ece(labels, chances, bins):
+    """Rows in the order of their chances, cut where a bin ends, but never between two equal chances."""
+    rows = sorted(zip(chances, labels, strict=True))
+    ends = {k * len(rows) // bins for k in range(1, bins)}
+    cuts = [
+        i for i in range(1, len(rows)) if rows[i - 1][0] < rows[i][0] and any(rows[e][0] == rows[i][0] for e in ends)
+    ]
+    parts = [rows[a:b] for a, b in pairwise([0, *cuts, len(rows)])]
+    return sum(abs(sum(label - chance for chance, label in part)) for part in parts) / len(rows)
+
+
+@quick
+@given(
+    st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.5, 0.9, 1.0])), min_size=1, max_size=60),
+    st.sampled_from([1, 2, 3, 15]),
+)
+def test_ece_with_ties_is_that_of_plain_bins(rows, bins):
+    labels, chances = zip(*rows, strict=True)
+    assert metrics.ece(labels, chances, bins) == pytest.approx(plain_ece(labels, chances, bins))
+
+
+def test_ece_has_fifteen_bins_unless_told_otherwise():
+    generator = np.random.default_rng(8)
+    chances, labels = generator.random(500), generator.random(500) < 0.5
+    assert metrics.ece(labels, chances) == metrics.ece(labels, chances, 15) != metrics.ece(labels, chances, 14)
+
+
+def test_ece_of_one_row_is_its_error():
+    assert metrics.ece([1], [0.3]) == pytest.approx(0.7)
+    assert metrics.ece([0], [0.3]) == pytest.approx(0.3)
 
 
 @quick

@@ -177,6 +177,20 @@ def test_the_seed_decides_ties():
     assert (first != metrics.random_ranks(offsets, scores, seed=2)).any()
 
 
+def test_ties_are_broken_by_seed_zero_unless_another_is_given():
+    offsets, labels, scores = [0, 50], np.arange(50) % 2, np.zeros(50)
+    assert (metrics.random_ranks(offsets, scores) == metrics.random_ranks(offsets, scores, seed=0)).all()
+    found, expected = (metrics.list_metrics(offsets, labels, scores, *seed) for seed in ((), (0,)))
+    assert found == expected
+
+
+@quick
+@given(ragged())
+def test_what_is_not_defined_is_no_warning(data):
+    with np.errstate(all="raise"):
+        metrics.list_metrics(*data)
+
+
 def test_a_week_of_impressions_takes_under_a_second():
     generator = np.random.default_rng(0)
     offsets = np.concatenate(([0], np.cumsum(generator.integers(5, 18, size=27_000))))
@@ -223,9 +237,13 @@ def test_mid_rank_of_many_events_skips_what_is_no_candidate():
 @quick
 @given(st.integers(0, 2**31))
 def test_auc_against_negatives_is_that_of_scikit_learn(seed):
-    scores = np.random.default_rng(seed).integers(0, 4, size=(5, 8)).astype(float)
-    expected = [roc_auc_score([1] + [0] * 7, row) for row in scores]
+    scores = np.random.default_rng(seed).integers(0, 4, size=(5, 1 + seed % 7 + 1)).astype(float)
+    expected = [roc_auc_score([1] + [0] * (len(row) - 1), row) for row in scores]
     same(metrics.auc_against(scores[:, 0], scores[:, 1:]), expected)
+
+
+def test_no_events_have_no_auc():
+    assert metrics.auc_against([], np.zeros((0, 3))).shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -234,19 +252,41 @@ def test_auc_against_negatives_is_that_of_scikit_learn(seed):
         (lambda: metrics.list_metrics([0, 2], [1, 0, 1], [1.0, 2.0, 3.0]), "offsets"),
         (lambda: metrics.list_metrics([1, 3], [1, 0, 1], [1.0, 2.0, 3.0]), "offsets"),
         (lambda: metrics.list_metrics([0, 3, 2, 3], [1, 0, 1], [1.0, 2.0, 3.0]), "offsets"),
+        (lambda: metrics.list_metrics([0, 4], [1, 0, 1], [1.0, 2.0, 3.0]), "offsets .* which is 3"),
+        (lambda: metrics.list_metrics([[0, 3]], [1, 0, 1], [1.0, 2.0, 3.0]), "offsets"),
+        (lambda: metrics.list_metrics(3, [1, 0, 1], [1.0, 2.0, 3.0]), "offsets"),
+        (lambda: metrics.list_metrics([], [], []), "offsets"),
+        (lambda: metrics.list_metrics([0, 2], [[1, 0]], [1.0, 2.0]), "labels"),
+        (lambda: metrics.list_metrics([0, 2], [1, -1], [1.0, 2.0]), "labels"),
+        (lambda: metrics.list_metrics([0, 2], [1, 2], [1.0, 2.0]), "labels"),
+        (lambda: metrics.list_metrics([-1, 3], [1, 0, 1], [1.0, 2.0, 3.0]), "offsets"),
         (lambda: metrics.list_metrics([0, 2], [1], [1.0, 2.0]), "labels"),
         (lambda: metrics.list_metrics([0, 2], [1, 0.5], [1.0, 2.0]), "labels"),
         (lambda: metrics.list_metrics([0, 2], [1, 0], [1.0, math.nan]), "scores"),
         (lambda: metrics.list_metrics([0, 2], [1, 0], [1.0, math.inf]), "scores"),
+        (lambda: metrics.list_metrics([0, 2], [1, 0], [1.0, -math.inf]), "scores"),
+        (lambda: metrics.random_ranks([0, 1], 1.0), "scores"),
         (lambda: metrics.random_ranks([0, 2], [[1.0], [2.0]]), "scores"),
         (lambda: metrics.recall_at([0, 1], 10), "ranks"),
+        (lambda: metrics.recall_at([0.5], 10), "ranks"),
+        (lambda: metrics.ndcg_at([1, math.nan], 10), "ranks"),
+        (lambda: metrics.ndcg_at([1, 2], 10, [0, 1]), "offsets"),
         (lambda: metrics.mid_rank([1.0, math.nan], 0), "scores"),
         (lambda: metrics.mid_rank([1.0, -math.inf], 1), "candidate"),
+        (lambda: metrics.mid_rank([1.0, math.inf], 1), "candidate"),
         (lambda: metrics.mid_rank([1.0, 2.0], -1), "target"),
         (lambda: metrics.mid_rank([1.0, 2.0], 2), "target"),
+        (lambda: metrics.mid_rank([[1.0, 2.0, 3.0]] * 2, [0, 7]), "none of the 3 columns"),
         (lambda: metrics.auc_against([1.0], [[math.nan]]), "negatives"),
         (lambda: metrics.auc_against([1.0, 2.0], [[1.0]]), "negatives"),
+        (lambda: metrics.auc_against([1.0], [[1.0], [2.0]]), "negatives"),
+        (lambda: metrics.auc_against([1.0], [1.0]), "negatives"),
+        (lambda: metrics.auc_against([1.0], [[[1.0]]]), "negatives"),
+        (lambda: metrics.auc_against([1.0], [[]]), "negatives"),
+        (lambda: metrics.auc_against([math.nan], [[1.0]]), "positives"),
         (lambda: metrics.log_loss([1], [1.5]), "probabilities"),
+        (lambda: metrics.log_loss([1], [-0.5]), "probabilities"),
+        (lambda: metrics.log_loss([1], [math.nan]), "probabilities"),
         (lambda: metrics.ece([1, 0], [0.5]), "labels"),
     ],
 )

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 import numpy as np
-from fold_worlds import Clicked, Shown, World, in_order
+from fold_worlds import Clicked, Shown, World, in_order, list_of
 
 from recsys.columns import NONE
 
@@ -22,11 +22,12 @@ class Reference:
         self.clicked = _before(world.clicked, self.t)
         self.lists = {s.position: s for s in world.shown}
         self.my_clicks = clicks_of(self.clicked, target.user)
+        self.my_likes = [c for c in self.my_clicks if c.weight > 0]
         self.my_rows = [(a, s.known_at) for s in self.shown if s.user == target.user for a in s.items][-256:]
 
     def liked(self) -> list[int]:
         """The articles that the user clicked on and liked, oldest first."""
-        return [c.article for c in self.my_clicks if c.weight > 0]
+        return [c.article for c in self.my_likes]
 
     def readers(self, article: int) -> list[int]:
         """The newest readers of an article, the user included."""
@@ -74,10 +75,9 @@ def seen(known: Reference, article: int) -> Row:
 
 
 def co_click(known: Reference, article: int) -> Row:
-    newest = known.my_clicks[-5:]
     sources = {
-        "co_click_last": [c.article for c in newest[-1:] if c.weight > 0],
-        "co_click_recent": [c.article for c in newest if c.weight > 0],
+        "co_click_last": known.liked()[-1:],
+        "co_click_recent": known.liked()[-5:],
         "co_click_history": known.liked(),
         "co_click_context": [known.target.context] if known.target.context != NONE else [],
     }
@@ -95,9 +95,9 @@ def title_taste(known: Reference, article: int) -> Row:
 
 
 def catalogue(known: Reference, article: int) -> Row:
-    attributes, mine = known.world.attributes, [c.article for c in known.my_clicks]
+    attributes, mine = known.world.attributes, known.liked()
     section = known.section(article)
-    sections = Counter(known.section(a) for a in known.liked() if known.section(a) != NONE)
+    sections = Counter(known.section(a) for a in mine if known.section(a) != NONE)
     premiums = [attributes.premium[a] for a in mine if not math.isnan(attributes.premium[a])]
     lengths = [math.log1p(attributes.length[a]) for a in mine if not math.isnan(attributes.length[a])]
     premium = 0.0 if math.isnan(attributes.premium[article]) else 2 * attributes.premium[article] - 1
@@ -119,9 +119,9 @@ def request(known: Reference, article: int) -> Row:
     target, t, times = known.target, known.t, [at for _, at in known.my_rows]
     day = 2 * math.pi * (t % 86400) / 86400
     return {
-        "user_clicks": math.log1p(len(known.my_clicks)),
+        "user_clicks": math.log1p(len(known.my_likes)),
         "user_rows": math.log1p(len(times)),
-        "since_user_click": _hours(t - known.my_clicks[-1].at if known.my_clicks else math.inf),
+        "since_user_click": _hours(t - known.my_likes[-1].at if known.my_likes else math.inf),
         "since_user_shown": _hours(t - times[-1] if times else math.inf),
         "user_rows_last_day": math.log1p(sum(at > t - 86400 for at in times)),
         "front_page": float(target.page == 1),
@@ -170,7 +170,7 @@ def _decayed(known: Reference, article: int | None, cell: tuple[bool, str] | Non
             exposures += rows * _weight(known.t - s.known_at, hours)
             chances += rows / len(s.items) * _weight(known.t - s.known_at, hours)
     for c in known.clicked:
-        of = known.lists.get(c.shown)
+        of = list_of(c, known.lists)
         here = cell_of(of.page, of.device) if of else cell_of(0, 0)
         if c.weight > 0 and not c.backfilled and article in (None, c.article) and cell in (None, here):
             clicks += _weight(known.t - c.known_at, hours)

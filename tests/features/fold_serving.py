@@ -23,7 +23,8 @@ def write(session: Session, world: World, seed: int) -> None:
     """Write a world, in an order that is not the order of time, under keys that are those of the world."""
     draw = np.random.default_rng(seed)
     articles.put_articles(session, [Article(str(key)) for key in range(1, world.articles + 1)])
-    users.ensure_keys(session, [str(key) for key in range(1, world.users + 1)])
+    for key in range(1, world.users + 1):
+        users.ensure_keys(session, [str(key)])
     shown, clicked = _impressions(world), _clicks(world)
     events.add_clicks(session, [clicked[i] for i in draw.permutation(len(clicked))])
     events.add_impressions(session, [shown[i] for i in draw.permutation(len(shown))])

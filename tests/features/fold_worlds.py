@@ -24,6 +24,7 @@ PLAIN = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")  # numba's fun
 START = 1_684_800_000.0
 GAPS = (0.0, 0.0, 0.0, 1.0, 40.0, 1800.0, 7200.0, 40000.25, 86400.0, 300000.0)  # seconds between a list and the next
 DELAYS = (0.0, 0.0, 1.0, 40.0, 1800.0, 7200.0, 100000.0)  # seconds from a list to its click
+EARLY = (-40.0, -7200.0)  # of a list that arrives after its click
 Bits = dict[int, tuple[bytes, ...]]  # what a list's example says, by the position of the list in the log
 
 
@@ -80,12 +81,13 @@ def thorough(examples: int) -> hypothesis.settings:
 
 @st.composite
 def worlds(draw: st.DrawFn, most: int = 16) -> World:
-    """Worlds of up to ``most`` lists."""
-    articles, users = draw(st.integers(2, 10)), draw(st.integers(1, 5))
+    """Worlds of up to ``most`` lists, some of one article, of one user or of one instant."""
+    articles, users = draw(st.integers(1, 10)), draw(st.integers(1, 5))
+    gaps = draw(st.sampled_from((GAPS, GAPS, GAPS, (0.0,))))
     article, user = st.integers(1, articles), st.integers(1, users)
     shown, clicked, t = [], [], START
     for position in range(1, draw(st.integers(1, most)) + 1):
-        t += draw(st.sampled_from(GAPS))
+        t += draw(st.sampled_from(gaps))
         items = tuple(draw(st.lists(article, min_size=1, max_size=5, unique=True)))
         context = draw(st.one_of(st.just(NONE), article))
         codes = draw(st.integers(0, 2)), draw(st.integers(0, 4)), draw(st.integers(-1, 1))
@@ -101,13 +103,13 @@ def worlds(draw: st.DrawFn, most: int = 16) -> World:
 
 
 def _answers() -> st.SearchStrategy[tuple[int, float, float]]:
-    return st.tuples(st.integers(0, 4), st.sampled_from(DELAYS), st.sampled_from((1.0, 1.0, 0.0)))
+    return st.tuples(st.integers(0, 4), st.sampled_from(DELAYS + EARLY), st.sampled_from((1.0, 1.0, 0.0)))
 
 
 def _others(
     user: st.SearchStrategy[int], article: st.SearchStrategy[int]
 ) -> st.SearchStrategy[tuple[int, int, float, float, float, bool]]:
-    before, known = st.sampled_from((0.0, 60.0, 9e5)), st.sampled_from((-1.0, 0.0, 41.0, 7200.0))
+    before, known = st.sampled_from((0.0, 60.0, 9e5, -500.0)), st.sampled_from((-1.0, 0.0, 41.0, 7200.0))
     return st.tuples(user, article, before, known, st.sampled_from((1.0, 0.0)), st.booleans())
 
 
@@ -162,7 +164,14 @@ def in_order(event: Shown | Clicked) -> tuple[float, ...]:
 def log_of(world: World, key: Callable[[Shown | Clicked], tuple[float, ...]] = in_order) -> EventLog:
     """The world as columns, ordered as the database gives them."""
     shown, clicked = sorted(world.shown, key=key), sorted(world.clicked, key=key)
-    return EventLog(_impressions(shown), _clicks(clicked, {s.position: s for s in shown}))
+    lists = {s.position: s for s in shown}
+    return EventLog(_impressions(shown), _clicks(clicked, [list_of(c, lists) for c in clicked]))
+
+
+def list_of(click: Clicked, lists: dict[int, Shown]) -> Shown | None:
+    """The list of a click, if it was known when the click was: one that arrives later must not reach back."""
+    shown = lists.get(click.shown)
+    return shown if shown is not None and shown.known_at <= click.known_at else None
 
 
 def _impressions(shown: Sequence[Shown]) -> ImpressionColumns:
@@ -179,8 +188,7 @@ def _impressions(shown: Sequence[Shown]) -> ImpressionColumns:
     )
 
 
-def _clicks(clicked: Sequence[Clicked], lists: dict[int, Shown]) -> ClickColumns:
-    of = [lists.get(c.shown) for c in clicked]
+def _clicks(clicked: Sequence[Clicked], of: Sequence[Shown | None]) -> ClickColumns:
     return ClickColumns(
         position=np.array([c.position for c in clicked], np.int64),
         user=np.array([c.user for c in clicked], np.int64),
@@ -190,7 +198,6 @@ def _clicks(clicked: Sequence[Clicked], lists: dict[int, Shown]) -> ClickColumns
         weight=np.array([c.weight for c in clicked], np.float64),
         backfilled=np.array([c.backfilled for c in clicked], np.int8),
         impression=np.array([NONE if s is None else s.position for s in of], np.int64),
-        list_length=np.array([0 if s is None else len(s.items) for s in of], np.int64),
         page=np.array([0 if s is None else s.page for s in of], np.int8),
         device=np.array([0 if s is None else s.device for s in of], np.int8),
     )

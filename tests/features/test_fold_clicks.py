@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fold_worlds import START, Clicked, Shown, World, begun, busy_world, log_of, thorough, worlds
+from fold_worlds import START, Clicked, Shown, World, begun, busy_world, list_of, log_of, thorough, worlds
 from hypothesis import given
 
 from recsys.domain import RecsysError
@@ -56,6 +56,19 @@ def test_clicks_of_weight_zero_never_reach_the_article_side(world: World) -> Non
         np.testing.assert_array_equal(array, getattr(second.state, name), err_msg=name)
 
 
+@given(world=worlds())
+@thorough(60)
+def test_clicks_of_weight_zero_are_no_readings(world: World) -> None:
+    """They say that a user has seen an article, and nothing of what the user or anybody else reads."""
+    without = replace(world, clicked=tuple(c for c in world.clicked if c.weight > 0))
+    found, expected = begun(world).run(log_of(world)), begun(without).run(log_of(without))
+    of_article = [FEATURES.index(name) for name in ("times_clicked_by_user", "since_clicked_by_user")]
+    rest = np.delete(np.arange(len(FEATURES)), of_article)
+    np.testing.assert_array_equal(found.features[:, rest], expected.features[:, rest])
+    np.testing.assert_array_equal(found.history, expected.history)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+
+
 def test_clicks_of_weight_zero_count_as_seen_and_are_never_positive() -> None:
     lists = (Shown(1, 1, START, (1, 2)), Shown(2, 1, START + 60.0, (1, 2)), Shown(3, 2, START + 60.0, (1, 2)))
     clicks = (Clicked(1, 1, 1, START, START + 1.0, 0.0, shown=1), Clicked(2, 1, 2, START, START + 2.0, shown=1))
@@ -84,7 +97,7 @@ def test_labels_are_the_likes_of_the_list_itself() -> None:
         Clicked(2, 1, 3, START, START + 1e6, shown=1),  # long after, but of the first list
         Clicked(3, 2, 7, START, START + 5.0, shown=2),  # of something that the list did not show
         Clicked(4, 1, 3, START, START + 5.0),  # of no known list
-        Clicked(5, 1, 2, START, START + 5.0, 0.5, shown=3),
+        Clicked(5, 1, 2, START, START + 9.0, 0.5, shown=3),
     )
     world = World(lists, clicks, 7, 2)
     examples = begun(world).run(log_of(world))
@@ -97,9 +110,10 @@ def test_labels_are_the_likes_of_the_list_itself() -> None:
 @thorough(60)
 def test_labels_are_the_pairs_of_the_log(world: World) -> None:
     examples = begun(world, sampled=3).run(log_of(world))
-    liked = {(c.shown, c.article) for c in world.clicked if c.weight > 0}
-    lists = np.repeat(examples.position, np.diff(examples.offsets)).tolist()
-    expected = [float((p, k) in liked) for p, k in zip(lists, examples.keys.tolist(), strict=True)]
+    lists = {s.position: s for s in world.shown}
+    liked = {(c.shown, c.article) for c in world.clicked if c.weight > 0 and list_of(c, lists)}
+    positions = np.repeat(examples.position, np.diff(examples.offsets)).tolist()
+    expected = [float((p, k) in liked) for p, k in zip(positions, examples.keys.tolist(), strict=True)]
     assert (examples.labels * examples.shown).tolist() == (np.array(expected) * examples.shown).tolist()
 
 
@@ -110,9 +124,12 @@ def test_a_list_without_items_is_an_empty_example() -> None:
     assert column(examples, "user_rows") == pytest.approx([0.0, np.log(2)])
 
 
-@pytest.mark.parametrize("bent", [{"users": 2}, {"articles": 3}])
+@pytest.mark.parametrize("bent", [{"users": 2}, {"articles": 3}, {"users": 11}, {"articles": 23}])
 def test_keys_beyond_the_catalogue_or_the_users_are_refused(bent: dict[str, int]) -> None:
-    world = busy_world(22, lists=20)
+    """Also by one, since compiled code would write there."""
+    world = busy_world(22, lists=40)
+    assert (max(s.user for s in world.shown), max(max(s.items) for s in world.shown)) == (12, 24)
+    begun(world).run(log_of(world))
     replay = begun(replace(world, **bent))
     with pytest.raises(RecsysError, match="newer than the"):
         replay.run(log_of(world))

@@ -35,7 +35,7 @@ def read(stored: Sessions) -> EventLog:
 def test_the_database_gives_the_log_that_was_written(stored: Sessions, world: World) -> None:
     """But for the order of events of one stamp, which is that of writing."""
     found, expected = read(stored), log_of(world)
-    for name in ("user", "article", "at", "weight", "backfilled", "list_length", "page", "device"):
+    for name in ("user", "article", "at", "weight", "backfilled", "page", "device"):
         pairs = [sorted(zip(c.known_at, getattr(c, name), strict=True)) for c in (found.clicks, expected.clicks)]
         assert pairs[0] == pairs[1], name
     for name in ("user", "page", "device", "subscriber", "context_article"):

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.features.examples import Examples
+from recsys.features.sampling import empty_pool, pool_items, sample
+from recsys.features.state import empty_state
 
 
 def sampled_of(examples: Examples) -> list[list[int]]:
@@ -105,3 +107,40 @@ def test_a_resumed_replay_samples_by_the_same_rules() -> None:
     second.resume(first.state, head)
     examples = second.run(tail)
     assert check_samples(world, examples, 48.0, most=4) == 4 * len(examples)
+
+
+@pytest.mark.parametrize(("hours", "live"), [(2.0, True), (2.0 + 1 / 3600, False)])
+def test_an_article_is_live_to_the_second(hours: float, live: bool) -> None:
+    world = World((Shown(1, 1, START, (1, 2)), Shown(2, 1, START + 3600.0 * hours, (3,))), (), 3, 1)
+    examples = begun(world, sampled=2, live_hours=2.0).run(log_of(world))
+    assert sorted(sampled_of(examples)[1]) == ([1, 2] if live else [])
+
+
+def test_one_list_in_so_many_gets_samples_however_the_log_is_cut() -> None:
+    lists = tuple(Shown(i, 1, START + i, (1 + i % 6,)) for i in range(1, 241))
+    world = World(lists, (), 6, 1)
+    log, cut = log_of(world), pieces(log_of(world), [START + 50.0, START + 177.0])
+    whole, sliced = (begun(world, sampled=2, sample_every=4, seed=3) for _ in range(2))
+    found = [sliced.run(piece) for piece in cut]
+    examples = whole.run(log)
+    assert by_list(found) == by_list([examples])
+    drawn = [bool(sampled) for sampled in sampled_of(examples)]
+    assert 40 < sum(drawn) < 80
+    assert drawn[:4] * 60 != drawn  # at random, not every fourth
+    assert {len(sampled) for sampled in sampled_of(begun(world, sampled=1).run(log))[6:]} == {1}
+
+
+def test_only_the_newest_rows_are_drawn_by_exposure() -> None:
+    """A pool that remembers four rows, of which the first two of six are forgotten; the set forgets nothing."""
+    pool = empty_pool(9)._replace(recent=np.zeros(4, np.int64))
+    pool_items(pool, np.array([7, 8, 3, 4, 3, 4]))
+    assert sorted(pool.recent.tolist()) == [3, 3, 4, 4]
+    assert sorted(pool.keys[: pool.size[0]].tolist()) == [3, 4, 7, 8]
+    state, nothing = empty_state(9), np.zeros(0, np.int64)
+    state.last_shown[:] = START
+    by_exposure = set()
+    for position in range(60):
+        keys = np.full(1, -1, np.int64)
+        assert sample(state, pool, nothing, START + 1.0, 60.0, 5, position, 0, keys) == 1
+        by_exposure.add(int(keys[0]))
+    assert by_exposure == {3, 4}

@@ -5,14 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from fold_worlds import World, begun, between, bits, busy_world, by_list, in_order, log_of, pieces, stamps_of, thorough
 from fold_worlds import worlds as made_worlds
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from safetensors.torch import save_file as save_torch
 
 from recsys.columns import EventLog
+from recsys.domain import RecsysError
 from recsys.features.replay import Replay
-from recsys.features.state import load_state, save_state
+from recsys.features.state import empty_state, load_state, save_state
 
 
 def check_pieces(world: World, cut: list[EventLog]) -> None:
@@ -111,6 +116,76 @@ def test_a_resumed_replay_can_be_given_room_for_new_articles() -> None:
     assert len(second.state.stamp) == world.articles + 10
     second.run(tail)
     assert not second.state.totals[world.articles + 1 :].any()
+
+
+@given(share=st.floats(0, 1, exclude_max=True))
+@thorough(60)
+def test_a_truncated_checkpoint_is_refused_in_one_sentence(
+    share: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("truncated") / "state.safetensors"
+    save_state(empty_state(3), path, (4, 5))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(RecsysError, match=r"cannot be read .*: fold the log from its start\.$"):
+        load_state(path)
+
+
+@pytest.mark.parametrize("bent", ["missing", "folder", "text", "empty", "bfloat16"])
+def test_what_is_no_checkpoint_is_refused(bent: str, tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    if bent == "folder":
+        path.mkdir()
+    elif bent == "bfloat16":
+        save_torch({"stamp": torch.zeros(3, dtype=torch.bfloat16)}, path)
+    elif bent != "missing":
+        path.write_text({"text": "recsys " * 99, "empty": ""}[bent])
+    with pytest.raises(RecsysError, match="cannot be read"):
+        load_state(path)
+
+
+def bend(arrays: dict[str, np.ndarray], how: str) -> dict[str, np.ndarray]:
+    """A checkpoint as another version of the fold might have written it."""
+    counts = arrays["counts"]
+    return {
+        "no position": {name: array for name, array in arrays.items() if name != "position"},
+        "no stamp": {name: array for name, array in arrays.items() if name != "stamp"},
+        "one more": {**arrays, "dwell": arrays["stamp"]},
+        "fewer half-lives": {**arrays, "counts": np.ascontiguousarray(counts[..., :4])},
+        "more articles": {**arrays, "stamp": np.zeros((9, 7))},
+        "float32": {**arrays, "counts": counts.astype(np.float32)},
+        "three positions": {**arrays, "position": np.arange(3)},
+        "a number": {**arrays, "stamp": np.array(1.0)},
+        "nothing": {},
+    }[how]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "no position", "no stamp", "one more", "fewer half-lives", "more articles", "float32", "three positions",
+        "a number", "nothing",
+    ],
+)  # fmt: skip
+def test_a_checkpoint_of_another_fold_is_refused(how: str, tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    save_state(empty_state(3), path, (4, 5))
+    arrays = load_file(path)
+    save_file(bend(arrays, how), path)
+    with pytest.raises(RecsysError, match="no checkpoint of this version"):
+        load_state(path)
+    save_file(arrays, path)
+    assert load_state(path)[1] == (4, 5)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    save_state(empty_state(3), path, (4, 5))
+    path.with_suffix(".partial").mkdir()
+    with pytest.raises((OSError, SafetensorError)):
+        save_state(empty_state(6), path, (7, 8))
+    state, position = load_state(path)
+    assert (len(state.stamp), position) == (3, (4, 5))
 
 
 def newest_only(world: World, cut: float) -> World:

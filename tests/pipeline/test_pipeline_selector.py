@@ -1,5 +1,9 @@
 """The last step: the best candidates, but not many of one kind."""
 
+from collections import Counter
+from random import Random
+from statistics import pstdev
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +11,7 @@ from hypothesis import strategies as st
 
 from recsys.pipeline.selector import select
 
+LARGEST = float(np.finfo(np.float32).max)
 UTILITY = st.one_of(st.integers(-160, 160).map(lambda eighths: eighths / 8), st.just(-np.inf))
 
 
@@ -21,7 +26,7 @@ def candidates(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return utility, vectors, sections
 
 
-unhurried = settings(deadline=None)  # the machine may be busy
+unhurried = settings(deadline=None, max_examples=60)  # the machine may be busy
 limits = st.integers(0, 30)
 caps = st.integers(1, 10)
 shares = st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0])
@@ -71,11 +76,72 @@ def test_a_candidate_without_utility_is_chosen_only_where_the_cap_leaves_no_othe
 
 
 @unhurried
-@given(candidates(), limits)
-def test_without_diversity_and_cap_it_is_the_order_of_utility(made: tuple, limit: int) -> None:
-    chosen = select(*made, limit, diversity=0.0, section_cap=10)
-    expected = np.argsort(-made[0], kind="stable")[:limit]
-    np.testing.assert_array_equal(made[0][chosen], made[0][expected])
+@given(st.lists(st.floats(width=32, allow_nan=False), max_size=25), limits)
+def test_without_diversity_and_cap_it_is_the_order_of_utility(values: list[float], limit: int) -> None:
+    """Of any size, huge or tiny; among equals, the first comes first."""
+    utility = np.array([min(value, LARGEST) for value in values], np.float32)
+    blank, nowhere = np.zeros((len(utility), 2), np.float32), np.full(len(utility), -1)
+    chosen = select(utility, blank, nowhere, limit, diversity=0.0, section_cap=10)
+    assert chosen == np.argsort(-utility, kind="stable")[:limit].tolist()
+
+
+@unhurried
+@given(candidates(), limits, caps, shares)
+def test_each_place_goes_to_the_best_that_the_cap_leaves(made: tuple, limit: int, cap: int, diversity: float) -> None:
+    """The definition of maximal marginal relevance, place by place, in plain Python."""
+    utility, vectors, sections = made
+    chosen = select(*made, limit, diversity=diversity, section_cap=cap)
+    most = max(1, round(cap * limit / 10))
+    known = utility[np.isfinite(utility)].astype(float).tolist()
+    deviation = (pstdev(known) if known else 0.0) or 1.0
+
+    def value(row: int, above: list[int]) -> float:
+        gain = float(utility[row]) / deviation if np.isfinite(utility[row]) else 0.0
+        return (1 - diversity) * gain - diversity * max((cosine(vectors[row], vectors[a]) for a in above), default=0.0)
+
+    for place, row in enumerate(chosen):
+        above = chosen[:place]
+        taken = Counter(sections[above].tolist())
+        left = [r for r in range(len(utility)) if r not in above]
+        rivals = [r for r in left if sections[r] < 0 or taken[int(sections[r])] < most] or left
+        rivals = [r for r in rivals if np.isfinite(utility[r])] or rivals
+        assert row in rivals
+        assert value(row, above) >= max(value(r, above) for r in rivals) - 1e-5
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    """Cosine of two vectors, 0 where it is negative or one of them is nothing."""
+    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return max(0.0, float(a @ b) / norms) if norms else 0.0
+
+
+@unhurried
+@given(candidates(), limits, caps, shares)
+def test_ties_are_decided_by_the_order_of_candidates_alone(made: tuple, limit: int, cap: int, diversity: float) -> None:
+    """Twins of every candidate behind all of them, like them in everything, never come before them."""
+    given_ = [column.copy() for column in made]
+    twins = [np.concatenate([column, column]) for column in made]
+    n = len(made[0])
+    chosen = select(*twins, limit, diversity=diversity, section_cap=cap)
+    first = {row % n: row for row in reversed(chosen)}
+    assert all(row < n for row in first.values())
+    assert chosen == select(*twins, limit, diversity=diversity, section_cap=cap)
+    for column, before in zip(made, given_, strict=True):
+        np.testing.assert_array_equal(column, before)
+
+
+@unhurried
+@given(candidates(), limits, caps, st.randoms(use_true_random=False))
+def test_the_order_of_candidates_does_not_matter_where_no_two_are_equal(
+    made: tuple, limit: int, cap: int, random: Random
+) -> None:
+    _, vectors, sections = made
+    n = len(sections)
+    utility = np.array(random.sample(range(-n, n), n), np.float32)
+    order = np.array(random.sample(range(n), n), np.int64)
+    straight = select(utility, vectors, sections, limit, diversity=0.0, section_cap=cap)
+    shuffled = select(utility[order], vectors[order], sections[order], limit, diversity=0.0, section_cap=cap)
+    assert order[shuffled].tolist() == straight
 
 
 @unhurried
