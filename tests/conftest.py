@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import made_postgres
 import pytest
 
 from recsys.database.session import Sessions, open_sessions, upgrade
@@ -25,3 +26,10 @@ def sessions(settings: Settings) -> Iterator[Sessions]:
     opened = open_sessions(settings)
     yield opened
     opened.kw["bind"].dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[made_postgres.Server]:
+    """A PostgreSQL server of this test process, started when the first test asks for it."""
+    with made_postgres.running() as server:
+        yield server

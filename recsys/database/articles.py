@@ -1,7 +1,7 @@
 """The catalogue: write, read, delete; and the keys that stand for articles in the log."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import cast
 
 import numpy as np
@@ -9,13 +9,16 @@ from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from recsys.columns import NONE, Catalogue
-from recsys.database.bulk import chunks, insert_new, upsert
+from recsys.database import tail
+from recsys.database.bulk import chunks, insert_new, one_at_a_time, upsert
 from recsys.database.tables import ArticleChangeRow, ArticleRow, ContentRow
+from recsys.database.types import storable
 from recsys.domain import Article, Timestamp
 
 ARTICLES = cast(Table, ArticleRow.__table__)
 CHANGES = cast(Table, ArticleChangeRow.__table__)
 FIELDS = tuple(Article.__dataclass_fields__)
+ENCODED = ("title", "summary", "body", "image", "language")  # what encoders may look at
 
 
 def keys_of(session: Session, article_ids: Iterable[str]) -> dict[str, int]:
@@ -29,7 +32,7 @@ def keys_of(session: Session, article_ids: Iterable[str]) -> dict[str, int]:
 
 def ensure_keys(session: Session, article_ids: Iterable[str]) -> dict[str, int]:
     """Keys of all these articles; one that the catalogue does not know becomes a known id without content."""
-    wanted = list(dict.fromkeys(article_ids))
+    wanted = sorted(set(article_ids))  # in one order everywhere, so that two writers cannot wait for each other
     keys = keys_of(session, wanted)
     unknown = [article_id for article_id in wanted if article_id not in keys]
     if unknown:
@@ -41,13 +44,18 @@ def ensure_keys(session: Session, article_ids: Iterable[str]) -> dict[str, int]:
 
 
 def put_articles(session: Session, articles: Sequence[Article]) -> int:
-    """Insert or overwrite articles by id (the last of equal ids wins) and return how many really changed."""
-    latest = {article.article_id: article for article in articles}
+    """Insert or overwrite articles by id (the last of equal ids wins) and return how many really changed.
+
+    One that was merged into another stays an alias of it and is passed over.
+    """
+    one_at_a_time(session, "articles")
+    latest = {article.article_id: _storable(article) for article in articles}
     before = {row.article_id: row for row in _rows_by_id(session, latest)}
     changed = [article for article in latest.values() if _differs(before.get(article.article_id), article)]
-    upsert(session, ARTICLES, [{**asdict(article), "deleted_at": None} for article in changed], ["article_id"])
+    corrected = [a.article_id for a in changed if _says_other(before.get(a.article_id), a)]
+    _write(session, changed, {article_id: row.key for article_id, row in before.items()})
     keys = keys_of(session, [article.article_id for article in changed])
-    _forget_contents(session, keys.values())
+    _forget_contents(session, [keys[article_id] for article_id in corrected])
     record_changes(session, keys.values())
     session.expire_all()
     return len(changed)
@@ -87,13 +95,13 @@ def record_changes(session: Session, keys: Iterable[int]) -> None:
 
 
 def last_change(session: Session) -> int:
-    """Position of the newest change of the catalogue."""
-    return session.scalar(select(func.max(ArticleChangeRow.position))) or 0
+    """Mark of the newest change of the catalogue (see ``tail``)."""
+    return tail.newest_mark(session, ArticleChangeRow)
 
 
-def changed_after(session: Session, position: int) -> list[int]:
-    """Keys of the articles changed after a position."""
-    statement = select(ArticleChangeRow.article).where(ArticleChangeRow.position > position).distinct()
+def changed_after(session: Session, mark: int) -> list[int]:
+    """Keys of the articles changed after a mark."""
+    statement = select(ArticleChangeRow.article).where(tail.behind(session, ArticleChangeRow, mark)).distinct()
     return list(session.scalars(statement))
 
 
@@ -153,11 +161,34 @@ def _rows_by_id(session: Session, article_ids: Iterable[str]) -> Iterable[Articl
         yield from session.scalars(select(ArticleRow).where(ArticleRow.article_id.in_(chunk)))
 
 
+def _storable(article: Article) -> Article:
+    """The article with the times that will be read back."""
+    times = (article.published_at, article.expires_at)
+    published, expires = (None if time is None else storable(time) for time in times)
+    return replace(article, published_at=published, expires_at=expires)
+
+
+def _write(session: Session, articles: Sequence[Article], known: Mapping[str, int]) -> None:
+    """Insert new articles and overwrite known ones: an insert that meets a known id would use up a key for nothing."""
+    rows = [{**asdict(article), "deleted_at": None} for article in articles]
+    upsert(session, ARTICLES, [row for row in rows if row["article_id"] not in known], ["article_id"])
+    rewritten = [{"key": known[row["article_id"]], **row} for row in rows if row["article_id"] in known]
+    for chunk in chunks(rewritten):
+        session.execute(update(ArticleRow), chunk)
+
+
 def _differs(row: ArticleRow | None, article: Article) -> bool:
-    return row is None or row.deleted_at is not None or to_article(row) != article
+    if row is None:
+        return True
+    return row.merged_into is None and (row.deleted_at is not None or to_article(row) != article)
+
+
+def _says_other(row: ArticleRow | None, article: Article) -> bool:
+    """Whether an encoder may see something else than before; a section or a time that is corrected is none of those."""
+    return row is None or any(getattr(row, name) != getattr(article, name) for name in ENCODED)
 
 
 def _forget_contents(session: Session, keys: Iterable[int]) -> None:
-    """Content rows of rewritten articles go, so that the encoder looks at the articles again."""
+    """Content rows of corrected articles go, so that the encoders look at the articles again."""
     for chunk in chunks(keys):
         session.execute(delete(ContentRow).where(ContentRow.article.in_(chunk)))

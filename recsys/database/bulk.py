@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Insert, Table, select
+from sqlalchemy import ColumnElement, Insert, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -31,6 +31,12 @@ def upsert(session: Session, table: Table, rows: Sequence[dict[str, Any]], key: 
         statement = _insert(session, table)
         written = {name: statement.excluded[name] for name in chunk[0] if name not in key}
         session.execute(statement.on_conflict_do_update(index_elements=list(key), set_=written), chunk)
+
+
+def one_at_a_time(session: Session, subject: str) -> None:
+    """Wait until no other transaction holds this subject, and hold it until this one ends; SQLite has one writer."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtext(subject))))
 
 
 def existing(

@@ -1,27 +1,31 @@
 """The log: impressions and clicks go in once each, and come out as columns."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any, TypeVar, cast
 
 import numpy as np
-from sqlalchemy import Table, func, select
+from sqlalchemy import ColumnElement, Table, and_, func, select
 from sqlalchemy.orm import Session
 
 from recsys.columns import NONE, PAGES, ClickColumns, EventLog, ImpressionColumns, device_code
-from recsys.database import articles, backfill, users
+from recsys.database import articles, backfill, merges, tail, users
 from recsys.database.bulk import chunks, existing, insert_new
-from recsys.database.tables import ArticleRow, ClickRow, ImpressionRow, UserRow
+from recsys.database.tables import ClickRow, ImpressionRow
+from recsys.database.tail import TABLES, Extent, Place
+from recsys.database.types import storable
 from recsys.domain import Click, Context, Impression, Timestamp
 
 IMPRESSIONS = cast(Table, ImpressionRow.__table__)
 CLICKS = cast(Table, ClickRow.__table__)
+AnyEvent = TypeVar("AnyEvent", Impression, Click)
 
 
 def add_impressions(session: Session, impressions: Sequence[Impression]) -> int:
     """Append the impressions whose id is new, in their order (the first of equal ids), and return how many were."""
     fresh: dict[str, Impression] = {}
     for impression in impressions:
-        fresh.setdefault(impression.impression_id, impression)
+        fresh.setdefault(impression.impression_id, _storable(impression))
     for known in existing(session, ImpressionRow.impression_id, fresh):
         del fresh[known]
     seen = {article for impression in fresh.values() for article in mentioned(impression)}
@@ -37,7 +41,7 @@ def add_clicks(session: Session, clicks: Sequence[Click]) -> int:
     A click known from its impression replaces the same click learnt from a history (see ``backfill``), whichever was
     imported first; of two histories, the one that made the click known first counts.
     """
-    own, told = backfill.split(clicks)
+    own, told = backfill.split(map(_storable, clicks))
     keyed = _new_clicks(session, own)
     backfill.drop_same_from_histories(session, list(own.values()), _pairs(keyed))
     insert_new(session, CLICKS, keyed)
@@ -56,11 +60,11 @@ def set_dwell(session: Session, user_id: str, article_id: str, seconds: float) -
     """
     click = session.scalar(
         select(ClickRow)
-        .join(UserRow, UserRow.key == ClickRow.user)
-        .join(ArticleRow, ArticleRow.key == ClickRow.article)
-        .where(UserRow.user_id == user_id, ArticleRow.article_id == article_id, ClickRow.weight > 0)
+        .where(ClickRow.user == users.key_of(session, user_id), ClickRow.weight > 0)
+        .where(ClickRow.article.in_(merges.same_article(article_id)))
         .order_by(ClickRow.known_at.desc(), ClickRow.at.desc(), ClickRow.position.desc())
         .limit(1)
+        .with_for_update(of=ClickRow)
     )
     if click is None:
         return None
@@ -72,19 +76,28 @@ def set_dwell(session: Session, user_id: str, article_id: str, seconds: float) -
 
 
 def read_log(
-    session: Session,
-    *,
-    after: tuple[int, int] = (0, 0),
-    since: Timestamp = -np.inf,
-    until: Timestamp = np.inf,
+    session: Session, *, since: Timestamp = -np.inf, until: Timestamp = np.inf, place: Place | None = None
 ) -> EventLog:
-    """Events behind a log position, with ``since <= known_at < until``."""
-    return EventLog(_read_impressions(session, after[0], since, until), _read_clicks(session, after[1], since, until))
+    """Events with ``since <= known_at < until``; all there are, or those up to a place in the log."""
+    known = [(row.known_at >= since, row.known_at < until, tail.up_to(session, row, place)) for row in TABLES]
+    return EventLog(_read_impressions(session, known[0]), _read_clicks(session, known[1]))
+
+
+def read_new(session: Session, held: Extent, wanted: Extent) -> EventLog:
+    """The events that the extent ``wanted`` has and ``held`` has not."""
+    new = [(tail.within(session, row, wanted), tail.missing(session, row, held)) for row in TABLES]
+    return EventLog(_read_impressions(session, new[0]), _read_clicks(session, new[1]))
+
+
+def newest(session: Session, extent: Extent) -> Timestamp:
+    """When the newest event of an extent became known; -inf when it holds none."""
+    times = (select(func.max(row.known_at)).where(tail.within(session, row, extent)) for row in TABLES)
+    return max(-np.inf if time is None else time for time in map(session.scalar, times))
 
 
 def time_span(session: Session) -> tuple[Timestamp, Timestamp] | None:
     """Earliest and latest ``known_at`` in the log; None when it is empty."""
-    spans = [span for row in (ImpressionRow, ClickRow) if (span := _span(session, row)) is not None]
+    spans = [span for row in TABLES if (span := _span(session, row)) is not None]
     return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
 
 
@@ -93,16 +106,9 @@ def shown_span(session: Session) -> tuple[Timestamp, Timestamp] | None:
     return _span(session, ImpressionRow)
 
 
-def _span(session: Session, row: type[ImpressionRow] | type[ClickRow]) -> tuple[Timestamp, Timestamp] | None:
+def _span(session: Session, row: tail.Events) -> tuple[Timestamp, Timestamp] | None:
     first, last = session.execute(select(func.min(row.known_at), func.max(row.known_at))).one()
     return None if first is None else (float(first), float(last))
-
-
-def end_of_log(session: Session, until: Timestamp = np.inf) -> tuple[int, int]:
-    """Positions of the newest impression and the newest click known before a time; 0 for none."""
-    impression = select(func.max(ImpressionRow.position)).where(ImpressionRow.known_at < until)
-    click = select(func.max(ClickRow.position)).where(ClickRow.known_at < until)
-    return session.scalar(impression) or 0, session.scalar(click) or 0
 
 
 def lists_of(session: Session, impression_ids: Iterable[str]) -> dict[str, list[int]]:
@@ -142,6 +148,12 @@ def context_columns(context: Context, keys: dict[str, int]) -> dict[str, Any]:
     }
 
 
+def _storable(event: AnyEvent) -> AnyEvent:
+    """The event with the times that will be read back, so that what is compared is what is stored."""
+    at, known_at = storable(event.at), storable(event.known_at)
+    return event if (at, known_at) == (event.at, event.known_at) else replace(event, at=at, known_at=known_at)
+
+
 def _new_clicks(session: Session, fresh: dict[str, Click]) -> list[dict[str, Any]]:
     """Rows to insert: what is left of ``fresh`` once it and the log are settled."""
     backfill.settle_known(session, fresh)
@@ -179,7 +191,7 @@ def _click_row(click: Click, keys: dict[str, int], readers: dict[str, int]) -> d
     }
 
 
-def _read_impressions(session: Session, after: int, since: Timestamp, until: Timestamp) -> ImpressionColumns:
+def _read_impressions(session: Session, where: tuple[ColumnElement[bool], ...]) -> ImpressionColumns:
     row = ImpressionRow
     columns = (
         row.position,
@@ -191,12 +203,7 @@ def _read_impressions(session: Session, after: int, since: Timestamp, until: Tim
         row.subscriber,
         row.context_article,
     )
-    statement = (
-        select(*columns)
-        .where(row.position > after, row.known_at >= since, row.known_at < until)
-        .order_by(row.known_at, row.at, row.position)
-    )
-    rows = session.execute(statement).all()
+    rows = session.execute(select(*columns).where(*where).order_by(row.known_at, row.at, row.position)).all()
     offsets = np.zeros(len(rows) + 1, np.int64)
     np.cumsum([len(r.shown) for r in rows], out=offsets[1:])
     return ImpressionColumns(
@@ -212,16 +219,15 @@ def _read_impressions(session: Session, after: int, since: Timestamp, until: Tim
     )
 
 
-def _read_clicks(session: Session, after: int, since: Timestamp, until: Timestamp) -> ClickColumns:
+def _read_clicks(session: Session, where: tuple[ColumnElement[bool], ...]) -> ClickColumns:
     click, shown = ClickRow, ImpressionRow
     statement = (
         select(
             click.position, click.user, click.article, click.at, click.known_at, click.weight, click.backfilled,
-            shown.position.label("impression"), func.json_array_length(shown.shown).label("length"),
-            shown.page, shown.device,
+            shown.position.label("impression"), shown.page, shown.device,
         )
-        .outerjoin(shown, shown.impression_id == click.impression_id)
-        .where(click.position > after, click.known_at >= since, click.known_at < until)
+        .outerjoin(shown, and_(shown.impression_id == click.impression_id, shown.known_at <= click.known_at))
+        .where(*where)
         .order_by(click.known_at, click.at, click.position)
     )  # fmt: skip
     rows = session.execute(statement).all()
@@ -234,7 +240,6 @@ def _read_clicks(session: Session, after: int, since: Timestamp, until: Timestam
         weight=np.array([r.weight for r in rows], np.float64),
         backfilled=np.array([r.backfilled for r in rows], np.int8),
         impression=np.array([NONE if r.impression is None else r.impression for r in rows], np.int64),
-        list_length=np.array([r.length or 0 for r in rows], np.int64),
         page=np.array([PAGES.get(r.page, 0) for r in rows], np.int8),
         device=np.array([device_code(r.device) for r in rows], np.int8),
     )

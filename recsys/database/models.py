@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from recsys.database.bulk import one_at_a_time
 from recsys.database.tables import ModelVersionRow, PromotionRow
 from recsys.domain import NotKnownError, NotPossibleError, Timestamp
 
@@ -59,6 +60,7 @@ def live_version(session: Session) -> str | None:
 
 def promote(session: Session, version: str, at: Timestamp, reason: str) -> None:
     """Make a version live."""
+    one_at_a_time(session, "promotions")
     row = get_version(session, version)
     last = _last_promotion(session)
     if last is not None and last.version == version:
@@ -79,6 +81,7 @@ def rollback(session: Session, at: Timestamp) -> str:
     Raises:
         NotPossibleError: when there is nothing to go back to.
     """
+    one_at_a_time(session, "promotions")
     last = _last_promotion(session)
     before = None if last is None or last.previous is None else session.get(PromotionRow, last.previous)
     if before is None:

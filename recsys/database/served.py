@@ -3,15 +3,16 @@
 from collections.abc import Iterable
 from typing import cast
 
-from sqlalchemy import select
+from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from recsys.database import articles, users
-from recsys.database.bulk import chunks
-from recsys.database.events import context_columns
+from recsys.database.bulk import chunks, insert_new
+from recsys.database.events import IMPRESSIONS, context_columns
 from recsys.database.tables import ArticleRow, ImpressionRow, ServedRow, UserRow
 from recsys.domain import Context, Page, Recommendation, Timestamp
 
+BATCH = 5000  # rows deleted in one transaction, so that nobody waits long for the write lock
 LIST_COLUMNS = ("user", "at", "shown", "page", "context_article", "device", "subscriber", "placement")
 
 
@@ -65,6 +66,16 @@ def confirm_served(session: Session, impression_id: str, known_at: Timestamp) ->
         return False
     if session.scalar(select(ImpressionRow.position).where(ImpressionRow.impression_id == impression_id)) is None:
         columns = {name: getattr(served, name) for name in LIST_COLUMNS}
-        session.add(ImpressionRow(impression_id=impression_id, known_at=known_at, **columns))
-        session.flush()
+        insert_new(session, IMPRESSIONS, [{"impression_id": impression_id, "known_at": known_at, **columns}])
     return True
+
+
+def forget_unseen(session: Session, before: Timestamp, limit: int) -> int:
+    """Delete at most ``limit`` lists served before a time that never became impressions, and return how many it were.
+
+    Those that did stay: they say which model version made the list.
+    """
+    seen = exists().where(ImpressionRow.impression_id == ServedRow.impression_id)
+    old = select(ServedRow.impression_id).where(ServedRow.at < before, ~seen).order_by(ServedRow.at).limit(limit)
+    gone = delete(ServedRow).where(ServedRow.impression_id.in_(old)).returning(ServedRow.impression_id)
+    return len(session.scalars(gone).all())

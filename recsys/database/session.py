@@ -8,28 +8,38 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InternalError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from recsys.database import tail
 from recsys.domain import NotReadyError, RecsysError
 from recsys.settings import Settings, bundled
 
 Sessions = sessionmaker[Session]
+CONNECTIONS = 50  # of one process at most: PostgreSQL allows 100 unless told otherwise
+BUSY = 15.0  # seconds that SQLite waits for another writer
+PATIENCE = 15  # seconds until a server that does not answer counts as away
 
 
 def open_engine(settings: Settings) -> Engine:
-    """Connect to the database that the settings name; SQLite runs in WAL mode with foreign keys on.
+    """Connect to the database that the settings name.
+
+    SQLite runs in WAL mode with foreign keys on. On PostgreSQL a session reads one state of the database, that of its
+    first query, as it does on SQLite.
 
     Raises:
-        RecsysError: when the URL is not one, or its driver is not installed.
+        RecsysError: when the URL is not one, names another kind of database, or its driver is not installed.
     """
     try:
-        engine = create_engine(settings.url)
+        url = make_url(settings.url)
+        engine = _open_postgresql(url) if url.drivername.startswith("postgres") else create_engine(url)
     except (ArgumentError, ModuleNotFoundError) as error:
         raise RecsysError(f"RECSYS_DATABASE_URL names a database that cannot be used: {error}.") from error
+    if engine.dialect.name not in ("sqlite", "postgresql"):
+        raise RecsysError(f"RECSYS_DATABASE_URL names {engine.dialect.name}: use SQLite or PostgreSQL.")
     if not settings.database_url:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        _make_home(settings)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_pragmas)
         event.listen(engine, "begin", _begin)
@@ -49,19 +59,26 @@ def open_sessions(settings: Settings) -> Sessions:
 
 @contextmanager
 def writing(sessions: Sessions) -> Iterator[Session]:
-    """One write transaction; on SQLite it takes the write lock at once, so that reading before writing is safe.
+    """One write transaction.
+
+    On SQLite it takes the write lock at once, so that reading before writing is safe. On PostgreSQL writers work side
+    by side, and each of their queries sees what others have committed by then.
 
     Raises:
-        NotReadyError: when the database stays busy or is out of reach.
+        NotReadyError: when the database stays busy, is out of reach or read-only, or another writer came in between.
     """
     with sessions() as session:
+        is_sqlite = session.get_bind().dialect.name == "sqlite"
+        mode = {"sqlite_begin": "IMMEDIATE"} if is_sqlite else {"isolation_level": "READ COMMITTED"}
         try:
-            if session.get_bind().dialect.name == "sqlite":
-                session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+            session.connection(execution_options=mode)
             yield session
             session.commit()
-        except OperationalError as error:
-            raise NotReadyError(f"The database could not be written ({error.orig}); nothing was changed.") from error
+        except (OperationalError, InternalError, IntegrityError) as error:
+            if is_sqlite and isinstance(error, IntegrityError):
+                raise  # there, no other writer can be the reason
+            why = _reason(error)
+            raise NotReadyError(f"The database could not be written ({why}); nothing was changed.") from error
 
 
 def upgrade(settings: Settings, revision: str = "head") -> str:
@@ -75,10 +92,11 @@ def upgrade(settings: Settings, revision: str = "head") -> str:
         with engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
+            tail.mend(connection)
             return MigrationContext.configure(connection).get_current_revision() or ""
     except (DBAPIError, CommandError) as error:
-        reason = error.orig if isinstance(error, DBAPIError) else error
-        raise RecsysError(f"The schema of {engine.url!r} cannot be upgraded: {reason}. Nothing was changed.") from error
+        why = _reason(error) if isinstance(error, DBAPIError) else error
+        raise RecsysError(f"The schema of {engine.url!r} cannot be upgraded: {why}. Nothing was changed.") from error
     finally:
         engine.dispose()
 
@@ -96,6 +114,34 @@ def migrations_config() -> Config:
     return config
 
 
+def _reason(error: DBAPIError) -> str:
+    """What the database says about an error, on one line."""
+    return str(error.orig).strip().partition("\n")[0]
+
+
+def _make_home(settings: Settings) -> None:
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecsysError(f"RECSYS_HOME cannot be a folder at {settings.home}: {error.strerror}.") from error
+
+
+def _open_postgresql(url: URL) -> Engine:
+    """A server closes idle connections when it restarts, so each is tried before it is used."""
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg")
+    patience = {} if "connect_timeout" in url.query else {"connect_timeout": PATIENCE}
+    try:
+        return create_engine(
+            url, isolation_level="REPEATABLE READ", pool_pre_ping=True, pool_size=5, max_overflow=CONNECTIONS - 5,
+            connect_args=patience,
+        )  # fmt: skip
+    except ImportError as error:
+        raise RecsysError(
+            f"The driver of {url.drivername} is not installed: pip install 'recsys[postgres]' ({error})."
+        ) from error
+
+
 def _check_schema(engine: Engine) -> None:
     from alembic.script import ScriptDirectory
 
@@ -103,7 +149,7 @@ def _check_schema(engine: Engine) -> None:
     try:
         current = current_revision(engine)
     except DBAPIError as error:
-        raise RecsysError(f"The database {engine.url!r} cannot be opened: {error.orig}.") from error
+        raise RecsysError(f"The database {engine.url!r} cannot be opened: {_reason(error)}.") from error
     if current != head:
         state = "has no schema yet" if current is None else f"is at schema {current}, this program needs {head}"
         raise RecsysError(f"The database {engine.url!r} {state}: run `recsys init`.")
@@ -111,8 +157,10 @@ def _check_schema(engine: Engine) -> None:
 
 def _set_pragmas(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy's begin event says BEGIN, see _begin
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=15000"):
+    for pragma in (f"busy_timeout={BUSY * 1000:.0f}", "synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):  # it lasts; to set it again takes a lock
+        connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _begin(connection: Any) -> None:

@@ -1,24 +1,43 @@
 """The schema: a catalogue, a time-ordered log, cached vectors, and model versions.
 
-Rows of the log refer to articles and users by small integer keys. A log table's ``position`` grows in commit order, so
-that a process can remember how far it has read. Migrations are the only way this schema comes to be (see migrations/).
+Rows of the log refer to articles and users by small integer keys. Processes follow the log in the order of commits (see
+``tail``). Migrations are the only way this schema comes to be (see migrations/).
 """
 
-from typing import Any
+from typing import Annotated, Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, LargeBinary, String, Text, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from recsys.database.types import DOCUMENT, FIGURES, POSITION, SECONDS, current_transaction
 from recsys.domain import Timestamp
 
 Identifier = String(128)
+Time = Annotated[Timestamp, mapped_column(SECONDS)]
 NEVER_REUSE = {"sqlite_autoincrement": True}  # a number that was deleted must not come back as another row
 
 
 class Base(DeclarativeBase):
-    """Common metadata; times are stored as seconds since 1970 UTC."""
+    """Common metadata; times come and go as seconds since 1970 UTC."""
 
-    type_annotation_map = {float: Float(53), dict[str, Any]: JSON, list[int]: JSON, list[float]: JSON}  # noqa: RUF012
+    type_annotation_map = {  # noqa: RUF012
+        float: Float(53),
+        dict[str, Any]: FIGURES,
+        list[int]: DOCUMENT,
+        list[float]: DOCUMENT,
+    }
+
+
+def _by_transaction(table: str) -> Index:
+    """For those who follow a table on PostgreSQL; empty on SQLite."""
+    return Index(f"ix_{table}_txid", "txid", sqlite_where=text("txid IS NOT NULL"))
+
+
+class Followed:
+    """A row that processes follow: where it stands, and on PostgreSQL which transaction wrote it."""
+
+    position: Mapped[int] = mapped_column(POSITION, primary_key=True)
+    txid: Mapped[int | None] = mapped_column(BigInteger, server_default=current_transaction())
 
 
 class ArticleRow(Base):
@@ -36,38 +55,40 @@ class ArticleRow(Base):
     language: Mapped[str | None] = mapped_column(String(35))
     url: Mapped[str | None] = mapped_column(Text)
     image: Mapped[str | None] = mapped_column(Text)
-    published_at: Mapped[Timestamp | None]
-    expires_at: Mapped[Timestamp | None]
+    published_at: Mapped[Time | None]
+    expires_at: Mapped[Time | None]
     premium: Mapped[bool | None]
     length: Mapped[int | None]
-    deleted_at: Mapped[Timestamp | None]
+    deleted_at: Mapped[Time | None]
+    merged_into: Mapped[int | None] = mapped_column(ForeignKey("articles.key", ondelete="SET NULL"), index=True)
 
 
-class ArticleChangeRow(Base):
+class ArticleChangeRow(Followed, Base):
     """One row for every time an article was written, deleted or encoded, for processes that keep a copy."""
 
     __tablename__ = "article_changes"
-    __table_args__ = NEVER_REUSE
+    __table_args__ = (_by_transaction(__tablename__), NEVER_REUSE)
 
-    position: Mapped[int] = mapped_column(primary_key=True)
     article: Mapped[int] = mapped_column(ForeignKey("articles.key", ondelete="CASCADE"), index=True)
 
 
 class UserRow(Base):
-    """A reader; only an id. The key of an erased reader must not come back as somebody else's."""
+    """A reader, or an id that logged in as one. The key of an erased reader must not come back as somebody else's."""
 
     __tablename__ = "users"
     __table_args__ = NEVER_REUSE
 
     key: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[str] = mapped_column(Identifier, unique=True)
+    merged_into: Mapped[int | None] = mapped_column(ForeignKey("users.key", ondelete="CASCADE"), index=True)
+    robot: Mapped[bool] = mapped_column(default=False, server_default=false())  # flagged by hand
 
 
 class ListColumns:
     """What a served list and an impression have in common: who was shown what, when and where."""
 
     user: Mapped[int] = mapped_column(ForeignKey("users.key", ondelete="CASCADE"))
-    at: Mapped[Timestamp]
+    at: Mapped[Time]
     shown: Mapped[list[int]]  # article keys, in the order shown
     page: Mapped[str | None] = mapped_column(String(16))
     context_article: Mapped[int | None] = mapped_column(ForeignKey("articles.key", ondelete="SET NULL"))
@@ -76,37 +97,37 @@ class ListColumns:
     placement: Mapped[str | None] = mapped_column(Identifier)
 
 
-class ImpressionRow(ListColumns, Base):
+class ImpressionRow(Followed, ListColumns, Base):
     """The log of lists that were seen."""
 
     __tablename__ = "impressions"
     __table_args__ = (
         Index("ix_impressions_user_known_at", "user", "known_at"),
         Index("ix_impressions_known_at", "known_at"),
+        _by_transaction(__tablename__),
         NEVER_REUSE,
     )
 
-    position: Mapped[int] = mapped_column(primary_key=True)
     impression_id: Mapped[str] = mapped_column(Identifier, unique=True)
-    known_at: Mapped[Timestamp]
+    known_at: Mapped[Time]
 
 
-class ClickRow(Base):
+class ClickRow(Followed, Base):
     """The log of clicks; ``impression_id`` may name a list that is not known yet."""
 
     __tablename__ = "clicks"
     __table_args__ = (
         Index("ix_clicks_user_known_at", "user", "known_at"),
         Index("ix_clicks_known_at", "known_at"),
+        _by_transaction(__tablename__),
         NEVER_REUSE,
     )
 
-    position: Mapped[int] = mapped_column(primary_key=True)
     event_id: Mapped[str] = mapped_column(Identifier, unique=True)
     user: Mapped[int] = mapped_column(ForeignKey("users.key", ondelete="CASCADE"))
     article: Mapped[int] = mapped_column(ForeignKey("articles.key", ondelete="CASCADE"))
-    at: Mapped[Timestamp]
-    known_at: Mapped[Timestamp]
+    at: Mapped[Time]
+    known_at: Mapped[Time]
     impression_id: Mapped[str | None] = mapped_column(Identifier, index=True)
     dwell_seconds: Mapped[float | None]
     weight: Mapped[float]
@@ -117,6 +138,7 @@ class ServedRow(ListColumns, Base):
     """Lists that were answered; one becomes an impression when it is confirmed, or something in it is clicked."""
 
     __tablename__ = "served"
+    __table_args__ = (Index("ix_served_user", "user"), Index("ix_served_at", "at"))
 
     impression_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
     scores: Mapped[list[float]]
@@ -151,9 +173,9 @@ class ModelVersionRow(Base):
     __tablename__ = "model_versions"
 
     version: Mapped[str] = mapped_column(Identifier, primary_key=True)
-    created_at: Mapped[Timestamp]
-    since: Mapped[Timestamp | None]
-    until: Mapped[Timestamp | None]
+    created_at: Mapped[Time]
+    since: Mapped[Time | None]
+    until: Mapped[Time | None]
     status: Mapped[str] = mapped_column(String(16))  # candidate, promoted, rejected
     reason: Mapped[str | None] = mapped_column(Text)
     metrics: Mapped[dict[str, Any]]
@@ -168,4 +190,4 @@ class PromotionRow(Base):
     position: Mapped[int] = mapped_column(primary_key=True)
     version: Mapped[str] = mapped_column(ForeignKey("model_versions.version"))
     previous: Mapped[int | None] = mapped_column(ForeignKey("promotions.position"))
-    at: Mapped[Timestamp]
+    at: Mapped[Time]

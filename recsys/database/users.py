@@ -5,23 +5,44 @@ from dataclasses import dataclass
 from typing import cast
 
 from sqlalchemy import Table, delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from recsys.database.bulk import chunks, insert_new
 from recsys.database.tables import ArticleRow, ClickRow, ImpressionRow, ServedRow, UserRow
 from recsys.domain import RecsysError, Timestamp
 
 USERS = cast(Table, UserRow.__table__)
+READER = func.coalesce(UserRow.merged_into, UserRow.key).label("reader")
 
 
 def key_of(session: Session, user_id: str) -> int | None:
-    """The user's key; None when nothing was ever heard of them."""
-    return session.scalar(select(UserRow.key).where(UserRow.user_id == user_id))
+    """Key of the reader that an id belongs to; None when nothing was ever heard of it."""
+    return session.scalar(select(READER).where(UserRow.user_id == user_id))
+
+
+def ids_of(session: Session, user: int) -> list[str]:
+    """The reader's own id, and then the ids that logged in as them."""
+    own = session.get_one(UserRow, user).user_id
+    return [own, *session.scalars(select(UserRow.user_id).where(UserRow.merged_into == user).order_by(UserRow.key))]
+
+
+def readers_of(session: Session, user_ids: Iterable[str]) -> dict[str, str]:
+    """Those of the ids that logged in as a reader, and the ids of those readers."""
+    found: dict[str, str] = {}
+    reader = aliased(UserRow)
+    for chunk in chunks(user_ids):
+        statement = select(UserRow.user_id, reader.user_id.label("reader"))
+        statement = statement.join(reader, reader.key == UserRow.merged_into).where(UserRow.user_id.in_(chunk))
+        found.update((row.user_id, row.reader) for row in session.execute(statement))
+    return found
 
 
 def ensure_keys(session: Session, user_ids: Iterable[str]) -> dict[str, int]:
-    """Keys of all these users; new users are created."""
-    wanted = list(dict.fromkeys(user_ids))
+    """Keys of the readers that all these ids belong to; new users are created.
+
+    Where the database locks rows, none of them can be merged away before this transaction has written its events.
+    """
+    wanted = sorted(set(user_ids))  # in one order everywhere, so that two writers cannot wait for each other
     keys = _keys(session, wanted)
     unknown = [user_id for user_id in wanted if user_id not in keys]
     if unknown:
@@ -100,13 +121,17 @@ def busiest(session: Session) -> str:
 
 
 def erase(session: Session, user_id: str) -> bool:
-    """Forget a user and everything they did; False when there is none."""
-    return bool(session.scalars(delete(UserRow).where(UserRow.user_id == user_id).returning(UserRow.key)).all())
+    """Forget the reader that an id belongs to, with all their ids and everything they did; False for an unknown id."""
+    user = key_of(session, user_id)
+    if user is not None:
+        session.execute(delete(UserRow).where(UserRow.key == user))
+    return user is not None
 
 
 def _keys(session: Session, user_ids: list[str]) -> dict[str, int]:
     keys: dict[str, int] = {}
     for chunk in chunks(user_ids):
-        rows = session.execute(select(UserRow.user_id, UserRow.key).where(UserRow.user_id.in_(chunk)))
-        keys.update((row.user_id, row.key) for row in rows)
+        statement = select(UserRow.user_id, READER).where(UserRow.user_id.in_(chunk)).order_by(UserRow.key)
+        rows = session.execute(statement.with_for_update(read=True, key_share=True))
+        keys.update((row.user_id, row.reader) for row in rows)
     return keys

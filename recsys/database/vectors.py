@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from sqlalchemy import Table, func, select
+from sqlalchemy import ColumnElement, Table, func, select
 from sqlalchemy.orm import Session
 
 from recsys.columns import Bools, Floats32, Ints
@@ -30,10 +30,9 @@ class Content:
 
 def not_encoded(session: Session, modality: Modality, encoder_id: str, limit: int) -> list[tuple[int, Article]]:
     """Articles (with their keys) that this encoder has not looked at yet, newest first."""
-    looked_at = select(ContentRow.article).where(ContentRow.modality == modality, ContentRow.encoder_id == encoder_id)
     statement = (
         select(ArticleRow)
-        .where(ArticleRow.key.not_in(looked_at), ArticleRow.deleted_at.is_(None))
+        .where(_not_looked_at(modality, encoder_id), ArticleRow.deleted_at.is_(None))
         .order_by(ArticleRow.key.desc())
         .limit(limit)
     )
@@ -42,8 +41,7 @@ def not_encoded(session: Session, modality: Modality, encoder_id: str, limit: in
 
 def count_not_encoded(session: Session, modality: Modality, encoder_id: str) -> int:
     """How many articles this encoder has not looked at yet."""
-    looked_at = select(ContentRow.article).where(ContentRow.modality == modality, ContentRow.encoder_id == encoder_id)
-    statement = select(func.count()).where(ArticleRow.key.not_in(looked_at), ArticleRow.deleted_at.is_(None))
+    statement = select(func.count()).where(_not_looked_at(modality, encoder_id), ArticleRow.deleted_at.is_(None))
     return session.scalar(statement.select_from(ArticleRow)) or 0
 
 
@@ -59,9 +57,18 @@ def known_hashes(session: Session, encoder_id: str, hashes: Iterable[str]) -> se
 
 
 def put_contents(
-    session: Session, modality: Modality, encoder_id: str, contents: Sequence[Content], vectors: Mapping[str, Floats32]
+    session: Session,
+    modality: Modality,
+    encoder_id: str,
+    contents: Sequence[Content],
+    vectors: Mapping[str, Floats32],
+    *,
+    served: bool = True,
 ) -> None:
-    """Store new vectors by content hash, and which article has which content."""
+    """Store new vectors by content hash, and which article has which content.
+
+    ``served`` is False for vectors that no process keeps a copy of, so that none need be told of them.
+    """
     cached = [
         {"encoder_id": encoder_id, "content_hash": h, "vector": v.astype(STORED).tobytes()} for h, v in vectors.items()
     ]
@@ -77,7 +84,8 @@ def put_contents(
         for c in contents
     ]
     upsert(session, CONTENTS, rows, ["article", "modality", "encoder_id"])
-    record_changes(session, [c.article for c in contents])
+    if served:
+        record_changes(session, [c.article for c in contents])
 
 
 def load_vectors(session: Session, modality: Modality, encoder_id: str, dim: int, keys: Ints) -> tuple[Floats32, Bools]:
@@ -103,7 +111,19 @@ def load_vectors(session: Session, modality: Modality, encoder_id: str, dim: int
     return vectors, mask
 
 
+def encoders_of(session: Session, modality: Modality) -> set[str]:
+    """Ids of the encoders that have made vectors of a modality."""
+    made = select(ContentRow.encoder_id).where(ContentRow.modality == modality, ContentRow.status == "ok")
+    return set(session.scalars(made.distinct()))
+
+
 def dim_of(session: Session, encoder_id: str) -> int:
     """Length of this encoder's vectors; 1 while there are none."""
     stored = session.scalar(select(VectorRow.vector).where(VectorRow.encoder_id == encoder_id).limit(1))
     return 1 if stored is None else len(stored) // STORED.itemsize
+
+
+def _not_looked_at(modality: Modality, encoder_id: str) -> ColumnElement[bool]:
+    """An anti-join: PostgreSQL would try a long NOT IN (...) row by row."""
+    seen = (ContentRow.article == ArticleRow.key, ContentRow.modality == modality, ContentRow.encoder_id == encoder_id)
+    return ~select(ContentRow.article).where(*seen).exists()

@@ -1,6 +1,7 @@
 """The catalogue: what is written is read back, what changed is announced, what is deleted is gone."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from recsys.columns import NONE
-from recsys.database import articles
+from recsys.database import articles, vectors
 from recsys.database.session import writing
 from recsys.database.tables import ArticleRow
 from recsys.domain import Article
@@ -49,15 +50,16 @@ def test_an_article_is_read_back_as_it_was_written(session):
     assert articles.get_article(session, "other") is None
 
 
-texts = st.none() | st.text(max_size=40)
-numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+storable = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+texts = st.none() | st.text(storable, max_size=40)
+times = st.none() | st.integers(-4 * 10**15, 4 * 10**15).map(lambda microseconds: microseconds / 1e6)
 
 
 @hypothesis_settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.builds(
-        Article, st.text(min_size=1, max_size=20), title=texts, body=texts, section=texts, published_at=numbers,
-        expires_at=numbers, premium=st.none() | st.booleans(), length=st.none() | st.integers(0, 10**9),
+        Article, st.text(storable, min_size=1, max_size=20), title=texts, body=texts, section=texts, published_at=times,
+        expires_at=times, premium=st.none() | st.booleans(), length=st.none() | st.integers(0, 10**9),
     )
 )  # fmt: skip
 def test_any_article_is_read_back_as_it_was_written(session, article):
@@ -68,19 +70,80 @@ def test_any_article_is_read_back_as_it_was_written(session, article):
 
 def test_writing_the_same_again_changes_and_announces_nothing(session):
     articles.put_articles(session, [FULL, BARE])
+    session.commit()
     position = articles.last_change(session)
     assert articles.put_articles(session, [FULL, BARE]) == 0
+    session.commit()
     assert articles.last_change(session) == position
     assert articles.changed_after(session, position) == []
 
 
 def test_a_rewritten_article_keeps_its_key_and_is_announced(session):
     articles.put_articles(session, [FULL, BARE])
+    session.commit()
     keys, position = articles.keys_of(session, ["full", "bare"]), articles.last_change(session)
     assert articles.put_articles(session, [BARE, Article("full", "Another title")]) == 1
     assert articles.get_article(session, "full") == Article("full", "Another title")
     assert articles.keys_of(session, ["full", "bare"]) == keys
+    session.commit()
     assert articles.changed_after(session, position) == [keys["full"]]
+
+
+def test_times_finer_than_the_database_keeps_are_no_change(session):
+    fine = Article("fine", published_at=1_700_000_000.123456 + 2**-22, expires_at=0.1 + 0.2)
+    assert articles.put_articles(session, [fine]) == 1
+    assert articles.put_articles(session, [fine]) == 0
+    assert articles.get_article(session, "fine") == Article(
+        "fine", published_at=1_700_000_000.123457, expires_at=0.300001
+    )
+
+
+def test_rewriting_uses_up_no_keys(session):
+    """Keys are rows of arrays: an article that is corrected a thousand times must not make them longer."""
+    for number in range(5):
+        articles.put_articles(session, [Article("a", f"Title {number}")])
+    articles.put_articles(session, [Article("b")])
+    assert sorted(articles.keys_of(session, "ab").values()) == [1, 2]
+
+
+def seen_by_an_encoder(session, *article_ids):
+    keys = articles.keys_of(session, article_ids)
+    contents = [vectors.Content(keys[name], name, "ok") for name in article_ids]
+    found = {name: np.ones(2, np.float32) for name in article_ids}
+    vectors.put_contents(session, "title", "enc", contents, found)
+
+
+@pytest.mark.parametrize("change", [{"title": "B"}, {"summary": "B"}, {"body": "B"}, {"image": "b.jpg"}])
+def test_corrected_content_is_to_be_encoded_again(session, change):
+    articles.put_articles(session, [FULL, BARE])
+    seen_by_an_encoder(session, "full", "bare")
+    articles.put_articles(session, [replace(FULL, **change)])
+    assert [a.article_id for _, a in vectors.not_encoded(session, "title", "enc", 9)] == ["full"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"section": "food"},
+        {"published_at": 5.0},
+        {"expires_at": None},
+        {"premium": False},
+        {"url": None},
+        {"author": "B"},
+    ],
+)
+def test_what_no_encoder_looks_at_is_corrected_without_encoding(session, change):
+    articles.put_articles(session, [FULL])
+    seen_by_an_encoder(session, "full")
+    session.commit()
+    position = articles.last_change(session)
+    assert articles.put_articles(session, [replace(FULL, **change)]) == 1
+    session.commit()
+    assert vectors.count_not_encoded(session, "title", "enc") == 0
+    assert articles.changed_after(session, position) == [articles.keys_of(session, ["full"])["full"]]
+    articles.delete_article(session, "full", 5.0)
+    assert articles.put_articles(session, [FULL]) == 1
+    assert vectors.count_not_encoded(session, "title", "enc") == 0
 
 
 def test_a_row_that_was_loaded_before_is_not_served_stale(session):
@@ -98,8 +161,10 @@ def test_of_equal_ids_in_one_writing_the_last_wins(session):
 
 def test_ensure_keys_makes_known_ids_without_content(session):
     articles.put_articles(session, [FULL])
+    session.commit()
     position = articles.last_change(session)
     keys = articles.ensure_keys(session, ["full", "new", "new", "newer"])
+    session.commit()
     assert set(keys) == {"full", "new", "newer"}
     assert len(set(keys.values())) == 3
     assert articles.get_article(session, "new") == Article("new")
@@ -118,8 +183,10 @@ def test_a_known_id_is_filled_in_later(session):
 
 def test_a_deleted_article_is_gone_but_its_key_stays(session):
     articles.put_articles(session, [FULL, BARE])
+    session.commit()
     keys, position = articles.keys_of(session, ["full", "bare"]), articles.last_change(session)
     assert articles.delete_article(session, "full", at=5.0)
+    session.commit()
     assert articles.get_article(session, "full") is None
     assert set(articles.articles_by_key(session, keys.values())) == {keys["bare"]}
     assert articles.keys_of(session, ["full"]) == {"full": keys["full"]}
@@ -130,9 +197,11 @@ def test_a_deleted_article_is_gone_but_its_key_stays(session):
 def test_deleting_twice_or_the_unknown_says_so_and_announces_nothing(session):
     articles.put_articles(session, [FULL])
     articles.delete_article(session, "full", at=5.0)
+    session.commit()
     position = articles.last_change(session)
     assert not articles.delete_article(session, "full", at=6.0)
     assert not articles.delete_article(session, "never heard of", at=6.0)
+    session.commit()
     assert articles.last_change(session) == position
 
 

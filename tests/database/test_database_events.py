@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from recsys.columns import NONE, OTHER_DEVICE
-from recsys.database import articles, backfill, events, users
+from recsys.database import articles, backfill, events, tail, users
 from recsys.database.session import writing
+from recsys.database.tail import Extent
 from recsys.domain import Click, Context, Impression
 
 SHOWN = Impression(
@@ -26,6 +27,12 @@ CLICK = Click("e1", "ann", "a", 12.0, "i1", known_at=13.0, dwell_seconds=4.5)
 def session(sessions):
     with writing(sessions) as opened:
         yield opened
+
+
+def everything(session):
+    """The extent of all that was written so far."""
+    session.commit()
+    return Extent(tail.end_of_log(session), math.inf)
 
 
 def article_ids(session, keys):
@@ -60,7 +67,6 @@ def test_a_click_is_read_back_with_the_list_it_was_made_in(session):
     assert list(clicks.weight) == [1.0, 0.0]
     assert list(clicks.backfilled) == [0, 1]
     assert list(clicks.impression) == [log.impressions.position[0], NONE]
-    assert list(clicks.list_length) == [3, 0]
     assert list(clicks.page) == [2, 0]
     assert list(clicks.device) == [2, 0]
 
@@ -71,7 +77,16 @@ def test_a_click_may_come_before_its_list(session):
     events.add_impressions(session, [SHOWN])
     log = events.read_log(session)
     assert list(log.clicks.impression) == list(log.impressions.position)
-    assert list(log.clicks.list_length) == [3]
+
+
+@pytest.mark.parametrize(("late", "owned"), [(0.0, True), (1.0, False)])
+def test_a_list_that_becomes_known_after_its_click_does_not_reach_back(session, late, owned):
+    events.add_clicks(session, [CLICK])
+    listed = replace(SHOWN, at=CLICK.known_at, known_at=CLICK.known_at + late)
+    events.add_impressions(session, [listed])
+    log = events.read_log(session)
+    assert list(log.clicks.impression) == ([log.impressions.position[0]] if owned else [NONE])
+    assert list(log.clicks.page) == ([2] if owned else [0])
 
 
 def test_a_device_of_another_name_is_a_category_of_its_own(session):
@@ -145,9 +160,9 @@ def test_of_two_histories_the_one_that_knew_first_counts(add):
 
 def test_a_replaced_click_gets_a_new_position_so_that_followers_see_it(session):
     events.add_clicks(session, [replace(CLICK, known_at=500.0, backfilled=True)])
-    end = events.read_log(session).end
+    held = everything(session)
     events.add_clicks(session, [CLICK])
-    assert list(events.read_log(session, after=end).clicks.backfilled) == [0]
+    assert list(events.read_new(session, held, everything(session)).clicks.backfilled) == [0]
 
 
 def test_the_log_comes_in_the_order_of_knowing(session):
@@ -170,23 +185,47 @@ def test_a_window_has_its_start_and_not_its_end(session):
     assert list(events.read_log(session, until=math.nextafter(0.0, 1.0)).clicks.known_at) == [0.0]
 
 
-def test_what_is_behind_a_position_is_what_was_written_since(session):
+def times(log):
+    return log.impressions.known_at.tolist(), log.clicks.known_at.tolist()
+
+
+def test_what_is_behind_a_place_is_what_was_written_since(session):
     events.add_impressions(session, [SHOWN])
     events.add_clicks(session, [CLICK])
-    end = events.read_log(session).end
-    assert len(events.read_log(session, after=end).impressions) == 0
-    assert events.read_log(session, after=end).end == (0, 0)
+    held = everything(session)
+    assert times(events.read_new(session, held, everything(session))) == ([], [])
     events.add_impressions(session, [Impression("older", "bob", 1.0, ("a",))])
     events.add_clicks(session, [Click("older", "bob", "a", 2.0)])
-    new = events.read_log(session, after=end)
-    assert list(new.impressions.known_at) == [1.0]
-    assert list(new.clicks.known_at) == [2.0]
-    assert new.end > end
+    assert times(events.read_new(session, held, everything(session))) == ([1.0], [2.0])
+    assert times(events.read_log(session, place=held.place)) == ([11.0], [13.0])
+
+
+def test_what_was_written_before_comes_when_it_becomes_known(session):
+    """An event from the future is read when its time has come, and what was read is not read again."""
+    for second in (3, 1, 2):
+        events.add_impressions(session, [Impression(f"i{second}", "ann", second, ("a",))])
+        events.add_clicks(session, [Click(f"c{second}", "ann", "a", second)])
+    held = replace(everything(session), until=2.0)
+    assert events.newest(session, held) == 1.0
+    events.add_clicks(session, [Click("late", "bob", "a", 0.5), Click("later", "bob", "a", 9.0)])
+    wanted = replace(everything(session), until=3.0)
+    assert times(events.read_new(session, held, wanted)) == ([2.0], [0.5, 2.0])
+    assert times(events.read_new(session, wanted, everything(session))) == ([3.0], [3.0, 9.0])
+    assert events.newest(session, replace(held, until=1.0)) == -math.inf
 
 
 def test_what_is_shown_without_a_catalogue_row_becomes_a_known_id(session):
     events.add_impressions(session, [SHOWN])
     assert set(articles.keys_of(session, ["a", "b", "c", "d"])) == {"a", "b", "c", "d"}
+
+
+def test_times_finer_than_the_database_keeps_do_not_make_two_clicks_of_one(session):
+    """The first is dated by its list, with a part of a microsecond; the second repeats that date."""
+    at = 1_700_000_000.123456 + 2**-22
+    events.add_clicks(session, [replace(CLICK, at=at, known_at=at)])
+    assert events.add_clicks(session, [replace(LEARNT, event_id="history", at=at, known_at=at + 500)]) == 0
+    assert list(events.read_log(session, until=at).clicks.known_at) == []
+    assert list(events.read_log(session, since=at).clicks.known_at) == [1_700_000_000.123457]
 
 
 def test_lists_are_found_by_their_ids(session):

@@ -31,10 +31,12 @@ def downgrade(engine: Engine) -> None:
         command.downgrade(config, "base")
 
 
-def schema(engine: Engine) -> dict[str, str]:
-    with engine.connect() as connection:
-        rows = connection.execute(text("select name, sql from sqlite_master where name not like 'sqlite_%'"))
-        return {row.name: row.sql for row in rows}
+def schema(engine: Engine) -> dict[str, object]:
+    """Tables and all that belongs to them, as the database tells it."""
+    seen = inspect(engine)
+    told = (seen.get_columns, seen.get_foreign_keys, seen.get_unique_constraints)
+    tables = {table: str([tell(table) for tell in told]) for table in seen.get_table_names()}
+    return {table: (text, sorted(str(i["name"]) for i in seen.get_indexes(table))) for table, text in tables.items()}
 
 
 def test_upgrade_says_the_newest_revision_and_twice_changes_nothing(settings, engine):
@@ -58,7 +60,21 @@ def test_down_leaves_nothing_and_up_again_gives_the_same_schema(settings, engine
 def test_models_and_migrations_agree(settings, engine):
     upgrade(settings)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_types_fit_the_database(settings, engine, on_sqlite):
+    upgrade(settings)
+    columns = {column["name"]: str(column["type"]) for column in inspect(engine).get_columns("impressions")}
+    found = {name: columns[name] for name in ("position", "at", "known_at", "shown")}
+    if on_sqlite:
+        assert found == {"position": "INTEGER", "at": "FLOAT", "known_at": "FLOAT", "shown": "JSON"}
+    else:
+        assert found == {"position": "BIGINT", "at": "TIMESTAMP", "known_at": "TIMESTAMP", "shown": "JSONB"}
+        with engine.connect() as connection:
+            zones = "select distinct data_type from information_schema.columns where data_type like 'timestamp%'"
+            assert connection.scalars(text(zones)).all() == ["timestamp with time zone"]
 
 
 def test_the_comparison_sees_a_difference(settings, engine):
@@ -70,10 +86,13 @@ def test_the_comparison_sees_a_difference(settings, engine):
     assert sorted(difference[0] for difference in found) == ["add_index", "remove_column"]
 
 
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_models_and_migrations_agree_where_keys_are_never_reused(settings, engine):
-    """Alembic does not compare this."""
+    """Alembic does not compare this; PostgreSQL's sequences never go back."""
     upgrade(settings)
-    migrated = {name for name, sql in schema(engine).items() if sql and "AUTOINCREMENT" in sql}
+    with engine.connect() as connection:
+        rows = connection.execute(text("select name from sqlite_master where sql like '%AUTOINCREMENT%'"))
+        migrated = {row.name for row in rows}
     models = {t.name for t in Base.metadata.tables.values() if t.dialect_options["sqlite"]["autoincrement"]}
     assert migrated == models >= {"users", "impressions", "clicks", "article_changes", "promotions"}
 

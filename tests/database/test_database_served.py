@@ -91,3 +91,14 @@ def test_an_answer_with_nothing_in_it_on_an_unknown_page(session):
     log = events.read_log(session).impressions
     assert list(log.offsets) == [0, 0]
     assert list(log.context_article) == [-1]
+
+
+def test_old_answers_that_nobody_saw_are_forgotten(session):
+    for number, at in enumerate((10.0, 20.0, 30.0, 40.0)):
+        serve(session, f"s{number}", at)
+    served.confirm_served(session, "s1", known_at=25.0)
+    assert served.forget_unseen(session, before=10.0, limit=5) == 0
+    assert served.forget_unseen(session, before=40.0, limit=1) == 1
+    assert served.forget_unseen(session, before=40.0, limit=5) == 1
+    assert list(session.scalars(select(ServedRow.impression_id).order_by(ServedRow.at))) == ["s1", "s3"]
+    assert served.find_served(session, ["s0", "s3"]).keys() == {"s3"}

@@ -1,4 +1,4 @@
-"""Connections: SQLite's modes, one writer at a time, all or nothing, and what a person is told when it fails."""
+"""Connections on either database: one state for a reader, all or nothing for a writer, and a sentence when it fails."""
 
 from threading import Thread
 
@@ -10,11 +10,14 @@ from recsys.database.session import open_sessions, upgrade, writing
 from recsys.domain import Impression, RecsysError
 from recsys.settings import Settings
 
+sqlite_only = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+
 
 def pragma(session, name):
     return session.scalar(text(f"pragma {name}"))
 
 
+@sqlite_only
 def test_sqlite_has_a_write_ahead_log_and_enforces_foreign_keys(sessions, settings):
     with sessions() as session:
         assert pragma(session, "journal_mode") == "wal"
@@ -52,6 +55,7 @@ def test_a_reader_sees_the_state_at_its_start_while_another_writes(sessions):
         assert events.counts(reader)["impressions"] == 1
 
 
+@sqlite_only
 def test_writers_that_read_first_wait_for_each_other(sessions):
     """Without the lock at the start, the second would read an old state and fail when it writes."""
 
@@ -72,6 +76,7 @@ def test_writers_that_read_first_wait_for_each_other(sessions):
     assert list(log.position) == sorted(log.position)  # in the order of the commits
 
 
+@sqlite_only
 def test_a_database_that_stays_locked_is_a_sentence(sessions):
     event.listen(sessions.kw["bind"], "connect", lambda connection, _: connection.execute("pragma busy_timeout=1"))
     sessions.kw["bind"].dispose()
@@ -91,6 +96,7 @@ def test_an_old_or_newer_schema_says_so(sessions, settings):
         open_sessions(settings)
 
 
+@sqlite_only
 def test_a_file_that_is_no_database_is_a_sentence(settings):
     settings.home.mkdir()
     (settings.home / "recsys.db").write_text("not a database" * 1000)

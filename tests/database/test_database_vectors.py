@@ -104,8 +104,10 @@ def test_looking_again_overwrites_what_was_seen(session, keys):
 
 
 def test_encoded_articles_are_announced(session, keys):
+    session.commit()
     position = articles.last_change(session)
     put(session, [Content(keys["b"], "hb", "ok")], {"hb": vector(1)})
+    session.commit()
     assert articles.changed_after(session, position) == [keys["b"]]
 
 

@@ -1,0 +1,137 @@
+"""Robots: users who click faster than people do, or who were flagged. They get answers, and nobody learns from them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.orm import Session
+
+from recsys.columns import Bools, ClickColumns, EventLog, Floats, ImpressionColumns, Ints
+from recsys.database import users
+from recsys.database.bulk import chunks
+from recsys.database.tables import ClickRow, ImpressionRow, UserRow
+from recsys.domain import Timestamp
+
+HOUR = 3600.0  # seconds
+COUNTED = (ClickRow.weight > 0, ~ClickRow.backfilled)  # a history told in bulk says nothing of how fast it was made
+
+
+@dataclass(frozen=True)
+class Robots:
+    """Who was left out of a stretch of the log, and how much of it."""
+
+    fast: Ints  # keys of those who click too fast
+    users: int  # with anything in the stretch
+    clicks: int
+    impressions: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """For people and for JSON."""
+        return {"users": self.users, "clicks": self.clicks, "impressions": self.impressions}
+
+
+@dataclass(frozen=True)
+class Robot:
+    """One user who is left out."""
+
+    user_id: str
+    flagged: bool
+    clicks: int
+    impressions: int
+    most_clicks_per_hour: int
+
+
+def flag(session: Session, user_id: str, *, robot: bool = True) -> bool:
+    """Flag a user (who may still be unheard of) as a robot, or take the flag back; False when it is so already."""
+    key = users.ensure_keys(session, [user_id])[user_id] if robot else users.key_of(session, user_id)
+    changed = update(UserRow).where(UserRow.key == key, UserRow.robot.is_not(robot)).values(robot=robot)
+    return bool(session.scalars(changed.returning(UserRow.key)).all())
+
+
+def flagged(session: Session, among: Iterable[int] | None = None) -> Ints:
+    """Keys of the flagged users, rising; of all, or of some."""
+    statement = select(UserRow.key).where(UserRow.robot)
+    parts = [statement] if among is None else [statement.where(UserRow.key.in_(part)) for part in chunks(among)]
+    return np.sort(np.array([key for part in parts for key in session.scalars(part)], np.int64))
+
+
+def too_fast(user: Ints, known_at: Floats, limit: int) -> Ints:
+    """Keys of the users with more than ``limit`` of these clicks (n,) in less than an hour, rising; 0 is no limit."""
+    if limit == 0 or len(user) <= limit:
+        return np.zeros(0, np.int64)
+    order = np.lexsort((known_at, user))
+    who, when = user[order], known_at[order]
+    fast = (who[limit:] == who[:-limit]) & (when[limit:] - when[:-limit] < HOUR)
+    return np.unique(who[limit:][fast])
+
+
+def leave_out(session: Session, log: EventLog, limit: int) -> tuple[EventLog, Robots]:
+    """A log from its first event on without its robots: only what it holds itself makes a user one of the fast."""
+    counted = (log.clicks.weight > 0) & (log.clicks.backfilled == 0)
+    fast = too_fast(log.clicks.user[counted], log.clicks.known_at[counted], limit)
+    rest = without(log, np.union1d(fast, flagged(session)))
+    if rest is log:
+        return log, Robots(fast, 0, 0, 0)
+    gone = np.setdiff1d(_users(log), _users(rest))
+    clicks, impressions = len(log.clicks) - len(rest.clicks), len(log.impressions) - len(rest.impressions)
+    return rest, Robots(fast, len(gone), clicks, impressions)
+
+
+def newly_fast(session: Session, clicks: ClickColumns, limit: int, until: Timestamp) -> Ints:
+    """Which of the users who click in a new stretch, known before ``until``, became too fast in it."""
+    if limit == 0 or len(clicks) == 0:
+        return np.zeros(0, np.int64)
+    since = float(clicks.known_at.min()) - HOUR
+    rows: list[Row[int, float]] = []
+    for readers in chunks(np.unique(clicks.user).tolist()):
+        lately = (ClickRow.user.in_(readers), ClickRow.known_at > since, ClickRow.known_at < until)
+        rows += session.execute(select(ClickRow.user, ClickRow.known_at).where(*lately, *COUNTED)).all()
+    return _too_fast(rows, limit)
+
+
+def without(log: EventLog, robots: Ints) -> EventLog:
+    """A stretch of the log without what these users did and were shown."""
+    shown, clicked = np.isin(log.impressions.user, robots), np.isin(log.clicks.user, robots)
+    if not shown.any() and not clicked.any():
+        return log
+    clicks = ClickColumns(**{name: getattr(log.clicks, name)[~clicked] for name in log.clicks.__dataclass_fields__})
+    return EventLog(_of_lists(log.impressions, ~shown), clicks)
+
+
+def listed(session: Session, limit: int) -> list[Robot]:
+    """All robots of the log, those with the most clicks first."""
+    rows = session.execute(select(ClickRow.user, ClickRow.known_at).where(*COUNTED)).all()
+    keys = np.union1d(_too_fast(rows, limit), flagged(session)).tolist()
+    times: dict[int, list[float]] = {key: [] for key in keys}
+    for user, known_at in rows:
+        if user in times:
+            times[user].append(known_at)
+    found = [_robot(session, key, np.sort(np.array(times[key], np.float64))) for key in keys]
+    return sorted(found, key=lambda robot: (-robot.clicks, robot.user_id))
+
+
+def _too_fast(rows: Sequence[Row[int, float]], limit: int) -> Ints:
+    return too_fast(np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows]), limit)
+
+
+def _robot(session: Session, key: int, times: Floats) -> Robot:
+    user = session.get_one(UserRow, key)
+    clicks = session.scalar(select(func.count()).where(ClickRow.user == key)) or 0
+    lists = session.scalar(select(func.count()).where(ImpressionRow.user == key)) or 0
+    in_an_hour = np.arange(1, len(times) + 1) - np.searchsorted(times, times - HOUR, side="right")
+    return Robot(user.user_id, user.robot, clicks, lists, int(in_an_hour.max(initial=0)))
+
+
+def _users(log: EventLog) -> Ints:
+    return np.union1d(log.impressions.user, log.clicks.user)
+
+
+def _of_lists(shown: ImpressionColumns, keep: Bools) -> ImpressionColumns:
+    lengths = np.diff(shown.offsets)
+    offsets = np.concatenate([[0], np.cumsum(lengths[keep])]).astype(np.int64)
+    whole = {
+        name: getattr(shown, name)[keep] for name in shown.__dataclass_fields__ if name not in ("offsets", "items")
+    }
+    return ImpressionColumns(offsets=offsets, items=shown.items[np.repeat(keep, lengths)], **whole)
