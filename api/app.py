@@ -1,6 +1,7 @@
 """Makes the FastAPI application: its routes, and what runs while it is up."""
 
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -43,7 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     sessions = open_sessions(settings)
-    live = Live(sessions, settings, expected_ids(settings))
+    live = Live(sessions, settings, expected_ids(settings), until=time.time())
     recommender = Recommender(sessions, settings, live)
     _warm_up(recommender)
     live.start()

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Stri
 
 from api import pictures
 from recsys.domain import Timestamp
-from recsys.ingest.validate import LARGEST_INTEGER, LONGEST_ID, MOST_CHARACTERS
+from recsys.ingest.validate import LARGEST_INTEGER, LATEST, LONGEST_ID, MOST_CHARACTERS
 
 
 def _storable(text: str) -> str:
@@ -22,6 +22,12 @@ def _written(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError("a time is text like 2026-03-22T07:00:00Z")  # noqa: TRY004 - pydantic reports ValueErrors
     return value
+
+
+def _in_our_times(moment: datetime) -> datetime:
+    if abs(moment.timestamp()) >= LATEST:
+        raise ValueError("a time lies before the year 2200; what never ends has none")
+    return moment
 
 
 def _web_address(value: str) -> str:
@@ -37,8 +43,8 @@ Section = Annotated[Text, StringConstraints(max_length=MOST_CHARACTERS["section"
 Language = Annotated[Text, StringConstraints(max_length=MOST_CHARACTERS["language"])]
 Device = Annotated[Text, StringConstraints(max_length=MOST_CHARACTERS["device"])]
 Placement = Annotated[Text, StringConstraints(max_length=MOST_CHARACTERS["placement"])]
-Instant = Annotated[AwareDatetime, BeforeValidator(_written)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_our_times)]
+Seconds = Annotated[float, Field(ge=0, lt=LATEST)]
 Address = Annotated[Text, AfterValidator(_web_address)]
 Picture = Annotated[Text, AfterValidator(pictures.checked)]
 Count = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]

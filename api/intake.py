@@ -10,14 +10,16 @@ from sqlalchemy.orm import Session
 
 from api.problems import reasons
 from api.schemas import ClickIn, ContextIn, DwellIn, EventIn, EventsOut, ImpressionIn, RejectedOut
-from recsys.database import events, served
+from recsys.database import events, served, users
+from recsys.database.bulk import one_at_a_time
 from recsys.database.session import Sessions, writing
 from recsys.domain import Click, Context, Impression, Timestamp
 from recsys.ingest.validate import why_refused, without_repeats
 
 AHEAD = 60.0  # seconds that a client's clock may be ahead of the server's
 
-EVENT: TypeAdapter[ClickIn | DwellIn | ImpressionIn] = TypeAdapter(EventIn)
+AnyEvent = ClickIn | DwellIn | ImpressionIn
+EVENT: TypeAdapter[AnyEvent] = TypeAdapter(EventIn)
 ServedLists = dict[str, tuple[str, Context]]
 
 
@@ -45,19 +47,21 @@ def take(sessions: Sessions, sent: Sequence[Any]) -> EventsOut:
     """
     batch = _Batch()
     parsed = _parsed(sent, batch)
+    senders = {event.user_id for _, event in parsed}
     named = {event.impression_id for _, event in parsed if event.impression_id is not None}
     with writing(sessions) as session:
+        one_at_a_time(session, "events")
         now = time.time()
-        lists = served.find_served(session, named)
+        lists, readers = served.find_served(session, named), users.readers_of(session, senders)
         for index, event in parsed:
-            _sort_in(batch, index, event, lists, now)
+            _sort_in(batch, index, _by_reader(event, readers), lists, now)
         accepted = _add(session, batch, lists, now)
     batch.rejected.sort(key=lambda rejected: rejected.index)
     duplicates = len(sent) - accepted - len(batch.rejected)
     return EventsOut(accepted=accepted, duplicates=duplicates, rejected=batch.rejected)
 
 
-def _parsed(sent: Sequence[Any], batch: _Batch) -> list[tuple[int, ClickIn | DwellIn | ImpressionIn]]:
+def _parsed(sent: Sequence[Any], batch: _Batch) -> list[tuple[int, AnyEvent]]:
     parsed = []
     for index, raw in enumerate(sent):
         try:
@@ -67,9 +71,13 @@ def _parsed(sent: Sequence[Any], batch: _Batch) -> list[tuple[int, ClickIn | Dwe
     return parsed
 
 
-def _sort_in(
-    batch: _Batch, index: int, event: ClickIn | DwellIn | ImpressionIn, lists: ServedLists, now: Timestamp
-) -> None:
+def _by_reader(event: AnyEvent, readers: dict[str, str]) -> AnyEvent:
+    """The event as the reader's own, where it names an id that logged in as one."""
+    reader = readers.get(event.user_id)
+    return event if reader is None else event.model_copy(update={"user_id": reader})
+
+
+def _sort_in(batch: _Batch, index: int, event: AnyEvent, lists: ServedLists, now: Timestamp) -> None:
     reason = _why_rejected(event, lists, now)
     if reason is not None:
         batch.reject(index, reason)
@@ -81,7 +89,7 @@ def _sort_in(
         batch.clicks.append(_click(event, now))
 
 
-def _why_rejected(event: ClickIn | DwellIn | ImpressionIn, lists: ServedLists, now: Timestamp) -> str | None:
+def _why_rejected(event: AnyEvent, lists: ServedLists, now: Timestamp) -> str | None:
     if event.at.timestamp() > now + AHEAD:
         return f"at lies more than {AHEAD:.0f} s in the future: set the client's clock"
     if event.impression_id in lists and lists[event.impression_id][0] != event.user_id:

@@ -52,7 +52,7 @@ class RecommendationsOut(BaseModel):
 
     user_id: str
     model_version: str
-    impression_id: str | None = Field(description="send it along with clicks; null for log=false")
+    impression_id: str | None = Field(description="send it along with clicks; null where it was not logged")
     items: list[RecommendationOut]
 
 
@@ -191,6 +191,19 @@ class ArticlesOut(BaseModel):
     changed: int = Field(description="new or different from before")
 
 
+class MergeIn(BaseModel):
+    """What it turned out to be."""
+
+    into: Id = Field(description="the id that goes on")
+
+
+class ArticleMergedOut(BaseModel):
+    """An article that is an alias now."""
+
+    article_id: str
+    into: str = Field(description="the article that goes on; the end of the chain where `into` was merged itself")
+
+
 class NeighbourOut(BaseModel):
     """An article near another one."""
 
@@ -221,12 +234,24 @@ class PastOut(BaseModel):
 class UserOut(BaseModel):
     """What is known of a user."""
 
-    user_id: str
+    user_id: str = Field(description="the reader's own id, which is another one than asked for after a merge")
+    aliases: list[str] = Field(description="ids that logged in as this reader")
+    robot: bool = Field(description="flagged as a robot: left out of training and counters")
     clicks: int
     dismissed: int
     impressions: int = Field(description="lists that were seen")
     served: int = Field(description="lists that were answered")
     history: list[PastOut] = Field(description="newest first")
+
+
+class UserMergedOut(BaseModel):
+    """Whom an id belongs to now, and what was handed over at this call: nothing when it was merged before."""
+
+    user_id: str
+    into: str = Field(description="the reader; the end of the chain where `into` was merged itself")
+    clicks: int
+    impressions: int
+    served: int
 
 
 class ModelOut(BaseModel):

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Sequence
 from typing import Annotated, TypeVar
+from urllib.parse import quote
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, HTTPException, Response
 from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
 
@@ -12,11 +13,13 @@ from api import pictures
 from api.deps import SessionsDep, SettingsDep
 from api.fields import PathId, instant
 from api.problems import documented, invalid
-from api.schemas import ArticleIn, ArticleOut, ArticlePost, ArticlePut, ArticlesOut
-from recsys.database import articles
+from api.schemas import ArticleIn, ArticleMergedOut, ArticleOut, ArticlePost, ArticlePut, ArticlesOut, MergeIn
+from recsys.database import articles, merges
 from recsys.database.session import writing
-from recsys.domain import Article, NotKnownError, Timestamp
-from recsys.serving.recommender import image_url
+from recsys.database.types import storable
+from recsys.domain import Article, NotKnownError, NotPossibleError, Timestamp
+from recsys.ingest.pictures import located
+from recsys.serving.lines import image_url
 from recsys.settings import Settings
 
 router = APIRouter(prefix="/articles")
@@ -26,52 +29,73 @@ MOST_ARTICLES = 1000
 Sent = TypeVar("Sent", bound=ArticleIn)
 
 
-@router.put("/{article_id}", responses={201: {"model": ArticleOut, "description": "It was not there before"}})
+@router.put(
+    "/{article_id}",
+    responses={201: {"model": ArticleOut, "description": "It was not there before"}, **documented(409)},
+)
 def put_article(
     article_id: PathId, body: ArticlePut, response: Response, sessions: SessionsDep, settings: SettingsDep
 ) -> ArticleOut:
-    """Write an article, or overwrite all of it."""
+    """Write an article, or overwrite all of it; 409 for an id that was merged into another article.
+
+    Vectors are made again when a title, text or picture changed; what happened with the article stays with it.
+    """
     if body.article_id not in (None, article_id):
         raise invalid("article_id", "it is not the id in the path: leave it out")
     body = _with_file(body, settings)
     with writing(sessions) as session:
+        _check_own(session, [article_id])
         before = _before(session, [article_id])
-        article = _article(article_id, body, before, time.time())
+        article = _article(article_id, body, before, storable(time.time()))
         articles.put_articles(session, [article])
     response.status_code = 200 if article_id in before else 201
     return _out(article)
 
 
-@router.post("")
+@router.post("", responses=documented(409))
 def post_articles(
     body: Annotated[list[ArticlePost], Body(max_length=MOST_ARTICLES)], sessions: SessionsDep, settings: SettingsDep
 ) -> ArticlesOut:
-    """Write a list of articles: all of them, or none when one is wrong. Of equal ids the last counts."""
+    """Write a list of articles: all of them, or none when one is wrong or merged. Of equal ids the last counts."""
     sent = [_with_file(article, settings) for article in body]
     with writing(sessions) as session:
-        before, now = _before(session, [article.article_id for article in sent]), time.time()
+        _check_own(session, [article.article_id for article in sent])
+        before, now = _before(session, [article.article_id for article in sent]), storable(time.time())
         changed = articles.put_articles(session, [_article(a.article_id, a, before, now) for a in sent])
     return ArticlesOut(articles=len(sent), changed=changed)
 
 
-@router.get("/{article_id}", responses=documented(404))
+@router.get("/{article_id}", responses=documented(301, 404))
 def get_article(article_id: PathId, sessions: SessionsDep) -> ArticleOut:
-    """One article."""
+    """One article; 301 to the one that goes on for an id that was merged."""
     return _out(_found(sessions, article_id))
 
 
-@router.delete("/{article_id}", status_code=204, responses=documented(404))
+@router.delete("/{article_id}", status_code=204, responses=documented(404, 409))
 def delete_article(article_id: PathId, sessions: SessionsDep) -> None:
-    """Take an article out of the catalogue: from now on it is not recommended."""
+    """Take an article out of the catalogue: from now on it is not recommended. 409 for an id that was merged."""
     with writing(sessions) as session:
+        _check_own(session, [article_id])
         if not articles.delete_article(session, article_id, time.time()):
             raise _unknown(article_id)
 
 
-@router.get("/{article_id}/image", responses=documented(404), response_class=FileResponse)
+@router.post("/{article_id}/merge", responses=documented(404, 409))
+def merge_article(article_id: PathId, body: MergeIn, sessions: SessionsDep) -> ArticleMergedOut:
+    """Two articles are one: this id leaves the catalogue and stays as an alias of the article `into`.
+
+    Whoever read it has read the other one, and its clicks and lists count for the other one; events and requests that
+    still name it mean the other one. Merging again changes nothing. 404 when either is unknown, or `into` was deleted;
+    409 for an article into itself, or one that was merged into a third.
+    """
+    with writing(sessions) as session:
+        return ArticleMergedOut(article_id=article_id, into=merges.merge(session, article_id, body.into, time.time()))
+
+
+@router.get("/{article_id}/image", responses=documented(301, 404), response_class=FileResponse)
 def get_image(article_id: PathId, sessions: SessionsDep) -> FileResponse:
-    """The picture of an article, where this server holds it."""
-    found = pictures.shown(_found(sessions, article_id).image)
+    """The picture of an article, where this server holds it; 301 to the one that goes on for an id that was merged."""
+    found = pictures.shown(_found(sessions, article_id, "/image").image)
     if found is None:
         raise NotKnownError(f"Article {article_id!r} has no picture on this server.")
     path, kind = found
@@ -82,7 +106,7 @@ def _with_file(sent: Sent, settings: Settings) -> Sent:
     """The article with its picture as the catalogue keeps it; files are written before the database is locked."""
     if sent.image is None:
         return sent
-    return sent.model_copy(update={"image": pictures.stored(sent.image, settings.media)})
+    return sent.model_copy(update={"image": located(sent.image, settings.media, settings.media)})
 
 
 def _before(session: Session, article_ids: Sequence[str]) -> dict[str, Article]:
@@ -112,9 +136,19 @@ def _article(article_id: str, sent: ArticleIn, before: dict[str, Article], now: 
     )
 
 
-def _found(sessions: SessionsDep, article_id: str) -> Article:
+def _check_own(session: Session, article_ids: Sequence[str]) -> None:
+    """Refuse ids that are aliases: what is written under one would be lost, or be two articles again."""
+    for article_id, into in merges.merged_into(session, article_ids).items():
+        raise NotPossibleError(f"Article {article_id!r} was merged into {into!r}: send {into!r} instead.")
+
+
+def _found(sessions: SessionsDep, article_id: str, below: str = "") -> Article:
     with sessions() as session:
         article = articles.get_article(session, article_id)
+        into = merges.merged_into(session, [article_id]).get(article_id)
+    if into is not None:
+        place = f"/v1/articles/{quote(into, safe='')}{below}"
+        raise HTTPException(301, f"Article {article_id!r} was merged into {into!r}.", {"Location": place})
     if article is None:
         raise _unknown(article_id)
     return article

@@ -1,6 +1,5 @@
 """Model versions: which there are, how good they are, and which one answers."""
 
-import time
 from math import isfinite
 from typing import Any
 
@@ -11,10 +10,9 @@ from api.fields import PathId
 from api.problems import documented
 from api.schemas import LiveOut, ModelOut, ModelsOut
 from recsys.database import models
-from recsys.database.session import writing
 from recsys.database.tables import ModelVersionRow
 from recsys.domain import NotKnownError, NotPossibleError, NotReadyError, RecsysError
-from recsys.lifecycle import train
+from recsys.lifecycle import train, versions
 
 router = APIRouter(prefix="/models")
 
@@ -28,10 +26,9 @@ def list_models(sessions: SessionsDep) -> ModelsOut:
 
 
 @router.post("/rollback", responses=documented(409))
-def rollback(sessions: SessionsDep) -> LiveOut:
+def rollback(sessions: SessionsDep, settings: SettingsDep) -> LiveOut:
     """Go back to the version that was live before; every process serves it within a second."""
-    with writing(sessions) as session:
-        return LiveOut(live=models.rollback(session, time.time()))
+    return LiveOut(live=versions.rollback(sessions, settings))
 
 
 @router.post("/{version}/promote", responses=documented(404, 409))
@@ -47,7 +44,7 @@ def promote(version: PathId, sessions: SessionsDep, settings: SettingsDep) -> Li
 
 
 def _out(row: ModelVersionRow, live: str | None) -> ModelOut:
-    return ModelOut.model_validate({**_finite(train.describe(row)), "live": row.version == live})
+    return ModelOut.model_validate({**_finite(versions.describe(row)), "live": row.version == live})
 
 
 def _finite(value: Any) -> Any:

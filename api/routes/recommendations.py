@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from api.deps import RecommenderDep
-from api.fields import Device, Id, PathId, Placement, Section, instant
+from api.fields import Device, Id, PathId, Placement, Section, Text, instant
 from api.problems import documented, invalid
 from api.schemas import (
     ExplanationOut,
@@ -38,7 +38,7 @@ def recommend(
     context: Annotated[Context, Depends(_context)],
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
     section: Annotated[Section | None, Query(description="of this section only")] = None,
-    exclude: Annotated[list[str], Query(description="article ids; repeat it, or separate by commas")] = [],  # noqa: B006
+    exclude: Annotated[list[Text], Query(description="article ids; repeat it, or separate by commas")] = [],  # noqa: B006
     explain: bool = False,
     log: Annotated[bool, Query(description="false for previews: the answer is not logged")] = True,
 ) -> RecommendationsOut:

@@ -1,4 +1,4 @@
-"""What is known of a user, and its erasure."""
+"""What is known of a user, its erasure, readers who log in, and robots."""
 
 from typing import Annotated
 
@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query
 from api.deps import SessionsDep
 from api.fields import PathId, instant
 from api.problems import documented
-from api.schemas import PastOut, UserOut
-from recsys.database import users
+from api.schemas import MergeIn, PastOut, UserMergedOut, UserOut
+from recsys.database import logins, robots, users
 from recsys.database.session import writing
 from recsys.domain import NotKnownError
 
@@ -17,21 +17,53 @@ router = APIRouter(prefix="/users")
 
 @router.get("/{user_id}", responses=documented(404))
 def get_user(user_id: PathId, sessions: SessionsDep, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> UserOut:
-    """Counts, and the newest clicks and dismissals."""
+    """Counts, and the newest clicks and dismissals, of the reader that an id belongs to."""
     with sessions() as session:
         key = users.key_of(session, user_id)
         if key is None:
             raise _unknown(user_id)
         counts, history = users.counts_of(session, key), users.past_of(session, key, limit)
-    return UserOut(user_id=user_id, **counts, history=[_past(past) for past in history])
+        own, *aliases = users.ids_of(session, key)
+        robot = len(robots.flagged(session, [key])) > 0
+    past = [_past(past) for past in history]
+    return UserOut(user_id=own, aliases=aliases, robot=robot, **counts, history=past)
 
 
 @router.delete("/{user_id}", status_code=204, responses=documented(404))
 def erase_user(user_id: PathId, sessions: SessionsDep) -> None:
-    """Forget a user and everything they did."""
+    """Forget the reader that an id belongs to: everything they did, under all their ids."""
     with writing(sessions) as session:
         if not users.erase(session, user_id):
             raise _unknown(user_id)
+
+
+@router.post("/{user_id}/merge", responses=documented(404, 409))
+def merge_user(user_id: PathId, body: MergeIn, sessions: SessionsDep) -> UserMergedOut:
+    """An anonymous reader logs in: both histories become one, and the next answer knows it.
+
+    Events and requests that still name the old id count for the reader. Merging again changes nothing. 404 for an id
+    that was never heard of; a reader `into` whom nobody knows yet is created. 409 for an id that belongs to another
+    reader already: a device on which a second person logs in needs a new anonymous id.
+    """
+    with writing(sessions) as session:
+        moved = logins.merge(session, user_id, body.into)
+    return UserMergedOut(user_id=user_id, **vars(moved))
+
+
+@router.put("/{user_id}/robot", status_code=204)
+def flag_robot(user_id: PathId, sessions: SessionsDep) -> None:
+    """Flag a robot, which may still be unheard of: it gets answers, but is left out of training and counters."""
+    with writing(sessions) as session:
+        robots.flag(session, user_id)
+
+
+@router.delete("/{user_id}/robot", status_code=204, responses=documented(404))
+def unflag_robot(user_id: PathId, sessions: SessionsDep) -> None:
+    """Take the flag back; one who clicks faster than people do stays left out by that."""
+    with writing(sessions) as session:
+        if users.key_of(session, user_id) is None:
+            raise _unknown(user_id)
+        robots.flag(session, user_id, robot=False)
 
 
 def _past(past: users.Past) -> PastOut:

@@ -37,11 +37,11 @@ def affinities(
     Returns float32 (n, columns); zeros where there is nothing to compare with.
     """
     out = np.zeros((len(keys), len(names(modalities))), np.float32)
-    here = np.array([context], np.int64)
+    here = np.full(int(context != NONE), context)  # (1,), or (0,) where no article is being read
     _learned(views, keys, user, len(history) > 0, here, out)
     parts = views.towers.content_space.parts
     candidates, read = views.content.vectors(keys)[0], views.content.vectors(history)[0]
-    page = views.content.vectors(here)[0]
+    page = views.content.vectors(here)[0] if len(here) else np.zeros((0, candidates.shape[1]), np.float32)
     for number, modality in enumerate(modalities):
         part, columns = parts[modality], out[:, len(LEARNED) + len(CONTENT) * number :]
         weight = np.float32(views.towers.content_space.weight[modality])  # the squared length of each part
@@ -80,7 +80,8 @@ def _learned(views: Views, keys: Ints, user: Floats32, has_history: bool, here: 
     out[:, 2] = known & (np.abs(candidates).sum(axis=1) > 0)
     if has_history:
         out[:, 0] = candidates @ user
-    out[:, 1] = candidates @ views.learned.vectors(here)[0][0]
+    if len(here):
+        out[:, 1] = candidates @ views.learned.vectors(here)[0][0]
 
 
 def _content(candidates: Floats32, read: Floats32, page: Floats32, out: Floats32) -> None:
@@ -90,5 +91,6 @@ def _content(candidates: Floats32, read: Floats32, page: Floats32, out: Floats32
         out[:, 0] = cosines.mean(axis=1)
         out[:, 1] = cosines.max(axis=1)
         out[:, 2] = cosines[:, -1]
-    out[:, 3] = candidates @ page[0]
+    if len(page):
+        out[:, 3] = candidates @ page[0]
     out[:, 4] = np.abs(candidates).sum(axis=1) > 0

@@ -7,45 +7,70 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from recsys.columns import Catalogue, EventLog, Floats32, Ints
-from recsys.database import articles, events, users, vectors
+from recsys.database import articles, events, merges, robots, users, vectors
 from recsys.database.tables import UserRow
+from recsys.database.tail import Place
 from recsys.domain import Modality, Timestamp
 from recsys.features.features import Attributes, attributes_of, title_signatures
-from recsys.features.history import CLICK_LIMIT, SHOWN_LIMIT, UserView, empty_view
+from recsys.features.history import CLICK_LIMIT, SHOWN_LIMIT, UserView
 from recsys.features.replay import Replay
 from recsys.features.state import TASTE
 from recsys.pipeline.content import Content
+from recsys.pipeline.load_users import IMPRESSIONS_AT_FIRST, Shown, short_of_rows, user_view
 from recsys.pipeline.situation import World
 
-IMPRESSIONS_AT_FIRST = 48  # lists read for a view; more only where they hold fewer than SHOWN_LIMIT rows
 TITLE = "title"
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """One consistent reading of the database."""
+    """One consistent reading of the database: merged articles stand under one key, and robots are left out."""
 
     catalogue: Catalogue
     attributes: Attributes
     content: Content
     log: EventLog
     users: int  # more than the largest user key
+    robots: robots.Robots  # who was left out
 
 
-def load_dataset(session: Session, encoders: dict[Modality, str], *, until: Timestamp = np.inf) -> Dataset:
-    """Everything known before ``until``, with the vectors that these encoders (ids by modality) have made."""
-    log = events.read_log(session, until=until)
+def load_dataset(
+    session: Session,
+    encoders: dict[Modality, str],
+    *,
+    until: Timestamp = np.inf,
+    place: Place | None = None,
+    robot_limit: int = 0,
+) -> Dataset:
+    """Everything known before ``until``, with the vectors that these encoders (ids by modality) have made.
+
+    With a ``place``, events that lie behind it in the log are left out. So are the users flagged as robots, and those
+    with more than ``robot_limit`` clicks in an hour (0: none).
+    """
+    whole = merges.as_today(events.read_log(session, until=until, place=place), merges.aliases(session))
+    log, left_out = robots.leave_out(session, whole, robot_limit)
     catalogue = articles.load_catalogue(session)  # after the log, so that it knows every article the log names
     content = load_content(session, encoders, np.arange(len(catalogue)))
     attributes = attributes_of(catalogue, signatures(content, len(catalogue)))
-    return Dataset(catalogue, attributes, content, log, user_room(session))
+    return Dataset(catalogue, attributes, content, log, user_room(session), left_out)
 
 
 def load_world(
-    session: Session, encoders: dict[Modality, str], live_hours: float, *, until: Timestamp = np.inf
+    session: Session,
+    encoders: dict[Modality, str],
+    live_hours: float,
+    *,
+    until: Timestamp = np.inf,
+    place: Place | None = None,
+    robot_limit: int = 0,
 ) -> World:
-    """The state of all articles as known strictly before ``until``."""
-    data = load_dataset(session, {name: encoders[name] for name in encoders if name == TITLE}, until=until)
+    """The state of all articles as known strictly before ``until``, from the log up to a place or from all of it."""
+    titles = {name: encoders[name] for name in encoders if name == TITLE}
+    return world_of(load_dataset(session, titles, until=until, place=place, robot_limit=robot_limit), live_hours)
+
+
+def world_of(data: Dataset, live_hours: float) -> World:
+    """The state of all articles after everything in the data."""
     replay = Replay(data.attributes, data.users, live_hours=live_hours)
     replay.run(data.log, score_from=np.inf)
     return World(replay.state, data.catalogue, data.attributes, live_hours)
@@ -74,17 +99,13 @@ def user_room(session: Session) -> int:
 
 def load_view(session: Session, user: int, before: Timestamp) -> UserView:
     """What was known of a user strictly before a time: the newest CLICK_LIMIT clicks and SHOWN_LIMIT shown rows."""
-    clicks = users.newest_clicks(session, user, before, CLICK_LIMIT)
-    shown = users.newest_impressions(session, user, before, IMPRESSIONS_AT_FIRST)
-    if len(shown) == IMPRESSIONS_AT_FIRST and sum(len(row.shown) for row in shown) < SHOWN_LIMIT:
-        shown = users.newest_impressions(session, user, before, SHOWN_LIMIT)
-    if not clicks and not shown:
-        return empty_view()
-    rows = [(article, row.known_at) for row in shown for article in row.shown][-SHOWN_LIMIT:]
-    return UserView(
-        np.array([click.article for click in clicks], np.int64),
-        np.array([click.at for click in clicks], np.float64),
-        np.array([click.weight for click in clicks], np.float64),
-        np.array([article for article, _ in rows], np.int64),
-        np.array([at for _, at in rows], np.float64),
-    )
+    known = merges.aliases(session)
+    read = users.newest_clicks(session, user, before, CLICK_LIMIT)
+    clicks = [(known.get(row.article, row.article), row.at, row.weight) for row in read]
+    shown = _lists(session, user, before, IMPRESSIONS_AT_FIRST, known)
+    return user_view(clicks, _lists(session, user, before, SHOWN_LIMIT, known) if short_of_rows(shown) else shown)
+
+
+def _lists(session: Session, user: int, before: Timestamp, limit: int, known: merges.Aliases) -> list[Shown]:
+    read = users.newest_impressions(session, user, before, limit)
+    return [(row.known_at, merges.list_as_today(row.shown, known)) for row in read]

@@ -1,5 +1,6 @@
 """From candidates to click probabilities: the inputs of the ranking head, and its two stages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,8 +55,15 @@ def widths(modalities: tuple[str, ...]) -> tuple[int, int, int]:
     return width, width + RELATIVE * varying + 1, len(REQUEST) + 1
 
 
-def inputs(views: Views, modalities: tuple[str, ...], reader: Reader, request: Request, keys: Ints) -> Floats32:
-    """Pointwise inputs of candidate keys (n,) for one request (n, width)."""
+def inputs(
+    views: Views,
+    modalities: tuple[str, ...],
+    reader: Reader,
+    request: Request,
+    keys: Ints,
+    user: Floats32 | None = None,
+) -> Floats32:
+    """Pointwise inputs of candidate keys (n,) for one request (n, width); ``user`` (dim,) as far as it is known."""
     world = reader.world
     features = np.zeros((len(keys), WIDTH), np.float32)
     compute_features(
@@ -69,29 +77,62 @@ def inputs(views: Views, modalities: tuple[str, ...], reader: Reader, request: R
         reader.scratch,
         features,
     )
-    user = affinity.user_vectors(views, request.history[None], request.ages[None])[0]
+    if user is None:
+        user = affinity.user_vectors(views, request.history[None], request.ages[None])[0]
     context = request.context.context_article
     return assemble(features, affinity.affinities(views, modalities, keys, user, request.history, context))
 
 
 def score(head: PointwiseHead, rows: Floats32) -> Scored:
     """Rank candidates by their own pointwise inputs (n, width)."""
+    return score_many(head, [rows])[0]
+
+
+def score_many(head: PointwiseHead, rows: Sequence[Floats32]) -> list[Scored]:
+    """The same for the candidates of many requests."""
     with torch.inference_mode():
-        utility = head(torch.from_numpy(rows)).numpy()
+        utilities = head(torch.from_numpy(np.concatenate(rows))).numpy()
+    parts = np.split(utilities, np.cumsum([len(part) for part in rows])[:-1])
+    return [scored(part, utility) for part, utility in zip(rows, parts, strict=True)]
+
+
+def scored(rows: Floats32, utility: Floats32) -> Scored:
+    """Candidates in the order of their utilities (n,); of equals the first comes first."""
     return Scored(np.argsort(-utility, kind="stable"), rows, utility)
 
 
 def list_logits(head: ListwiseHead, rows: Floats32) -> tuple[Floats32, float]:
     """Logits of the items of one list (n,), and of clicking on nothing."""
-    items, lists = listwise_inputs(np.ascontiguousarray(rows), np.array([0, len(rows)]))
-    with torch.inference_mode():
-        logits, outside = head(torch.from_numpy(items), torch.from_numpy(lists))
-    return logits.numpy(), float(outside[0])
+    logits, outside = _logits(head, [rows])
+    return logits, float(outside[0])
 
 
 def list_probabilities(head: ListwiseHead, rows: Floats32) -> Floats32:
     """P(click | shown in this list) of the items of one list, from their pointwise inputs (n, width)."""
-    logits, outside = list_logits(head, rows)
+    return probabilities_of_lists(head, [rows])[0]
+
+
+def probabilities_of_lists(head: ListwiseHead, lists: Sequence[Floats32]) -> list[Floats32]:
+    """The same for many lists; an empty list has none."""
+    filled = [rows for rows in lists if len(rows)]
+    if not filled:
+        return [np.zeros(0, np.float32) for _ in lists]
+    logits, outside = _logits(head, filled)
+    parts = iter(zip(np.split(logits, np.cumsum([len(rows) for rows in filled])[:-1]), outside.tolist(), strict=True))
+    return [_shares(*next(parts)) if len(rows) else np.zeros(0, np.float32) for rows in lists]
+
+
+def _logits(head: ListwiseHead, lists: Sequence[Floats32]) -> tuple[Floats32, Floats32]:
+    """Logits of all items, list after list, and of clicking on nothing in each list (lists,)."""
+    offsets = np.cumsum([0, *(len(rows) for rows in lists)])
+    items, each = listwise_inputs(np.concatenate(lists), offsets)
+    with torch.inference_mode():
+        logits, outside = head(torch.from_numpy(items), torch.from_numpy(each))
+    return logits.numpy(), outside.numpy()
+
+
+def _shares(logits: Floats32, outside: float) -> Floats32:
+    """What each item of a list (n,) takes of one choice among them and clicking on nothing."""
     highest = max(float(logits.max(initial=-np.inf)), outside)
     weights = np.exp(logits - highest)
     return np.asarray(weights / (weights.sum() + np.exp(outside - highest)), np.float32)

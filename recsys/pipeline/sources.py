@@ -1,14 +1,16 @@
 """Candidate sources: each ranks the allowed articles in its own way; their heads together are the candidates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from recsys.columns import Floats, Ints
+from recsys.columns import Floats, Floats32, Ints
 from recsys.features.state import CLICKS, EXPOSURES, HALF_LIVES
 from recsys.pipeline.model import Views
 from recsys.pipeline.situation import Request, World
+from recsys.pipeline.taste import Taste, tastes
 
 CANDIDATES = 500
 NAMES = ("trending", "popular", "fresh", "personal", "content", "similar")
@@ -34,20 +36,25 @@ class Query:
     request: Request
     keys: Ints  # (n,) the articles it may choose from
 
+    @cached_property
+    def taste(self) -> Taste:
+        """Of the request's user."""
+        return tastes(self.views, [self.request])[0]
+
 
 Source = Callable[[Query, int], Ints]
 
 
 def trending(query: Query, k: int) -> Ints:
     """Most clicked lately (half-life 30 minutes); in a log that ended long ago, most clicked ever."""
-    lately = _decayed(query, CLICKS)
+    lately = decayed(query, CLICKS)
     ever = query.world.state.totals[query.keys, CLICKS].astype(np.float64)
     return _best(query.keys, lately if lately.any() else ever, k)
 
 
 def popular(query: Query, k: int) -> Ints:
     """Most shown lately (half-life 30 minutes), which is what editors and other rankers believe in."""
-    lately = _decayed(query, EXPOSURES)
+    lately = decayed(query, EXPOSURES)
     return _best(query.keys[lately > 0], lately[lately > 0], k)
 
 
@@ -62,40 +69,36 @@ def fresh(query: Query, k: int) -> Ints:
 
 def personal(query: Query, k: int) -> Ints:
     """Nearest to the user embedding among the learned item embeddings."""
-    history = query.request.history
-    items, known = query.views.learned.vectors(history)
-    if not items.any():
-        return query.keys[:0]
-    user = query.views.towers.user_vectors(items[None], query.request.ages[None], known[None])
-    return _found(query.views.learned.search(user, k, allowed=query.keys)[1][0])
+    return nearest("personal", query.views, [query.taste], k, query.keys)[0]
 
 
 def content(query: Query, k: int) -> Ints:
     """Nearest to the mean content of what the user read."""
-    items, known = query.views.content.vectors(query.request.history)
-    if not items.any():
-        return query.keys[:0]
-    profile = query.views.towers.content_profiles(items[None], query.request.ages[None], known[None])
-    return _found(query.views.content.search(profile, k, allowed=query.keys)[1][0])
+    return nearest("content", query.views, [query.taste], k, query.keys)[0]
 
 
 def similar(query: Query, k: int) -> Ints:
     """Nearest in content to the last article the user read."""
-    items, _ = query.views.content.vectors(query.request.history[-1:])
-    if not items.any():
-        return query.keys[:0]
-    return _found(query.views.content.search(items, k, allowed=query.keys)[1][0])
+    return nearest("similar", query.views, [query.taste], k, query.keys)[0]
 
 
 SOURCES: dict[str, Source] = dict(zip(NAMES, (trending, popular, fresh, personal, content, similar), strict=True))
 SHARE = {"trending": 200, "popular": 250, "fresh": 100, "personal": 60, "content": 50, "similar": 40}
 
 
+ALIKE = ("trending", "popular", "fresh")  # these rank for every user alike
+BY_TASTE = ("personal", "content", "similar")
+
+
 def gather(views: Views, world: World, request: Request, keys: Ints, limit: int = CANDIDATES) -> Candidates:
     """At most ``limit`` of the allowed ``keys``: by turns the next best of each source, in proportion to its share."""
     query = Query(views, world, request, keys)
-    ranked = {name: SOURCES[name](query, SHARE[name]) for name in NAMES}
-    names = [name for name, found in ranked.items() for _ in range(len(found))]
+    return by_turns({name: SOURCES[name](query, SHARE[name]) for name in NAMES}, limit)
+
+
+def by_turns(ranked: dict[str, Ints], limit: int = CANDIDATES) -> Candidates:
+    """The first ``limit`` articles of all sources' rankings, taken by turns in proportion to the sources' shares."""
+    names = [name for name in NAMES for _ in range(len(ranked[name]))]
     everything = np.concatenate([ranked[name] for name in NAMES])
     turn = np.concatenate([(np.arange(len(ranked[name])) + 0.5) / SHARE[name] for name in NAMES])
     order = np.argsort(turn, kind="stable")
@@ -103,7 +106,31 @@ def gather(views: Views, world: World, request: Request, keys: Ints, limit: int 
     return Candidates(everything[order][chosen], [names[order[i]] for i in chosen])
 
 
-def _decayed(query: Query, kind: int, half_life: int = 0) -> Floats:
+def nearest(name: str, views: Views, tastes: Sequence[Taste], k: int, keys: Ints) -> list[Ints]:
+    """What a source of BY_TASTE finds for each taste among ``keys``, best first: one search for all of them."""
+    index = views.learned if name == "personal" else views.content
+    asked = [(row, query) for row, taste in enumerate(tastes) if (query := _asked(name, taste)) is not None]
+    found = [keys[:0]] * len(tastes)
+    if asked:
+        places = index.search(np.stack([query for _, query in asked]), k, allowed=keys)[1]
+        for (row, _), place in zip(asked, places, strict=True):
+            found[row] = place[place >= 0]
+    return found
+
+
+def _asked(name: str, taste: Taste) -> Floats32 | None:
+    """The vector that a source searches with; None for a user whose history says nothing to it."""
+    match name:
+        case "personal":
+            return taste.user if taste.is_learned else None
+        case "content":
+            return taste.profile if taste.has_content else None
+        case _:
+            return taste.last if taste.last.any() else None
+
+
+def decayed(query: Query, kind: int, half_life: int = 0) -> Floats:
+    """What is left of the clicks or exposures (n,) of the articles it may choose from."""
     state, keys = query.world.state, query.keys
     elapsed = np.maximum(0.0, query.request.at - state.stamp[keys, 0])
     counts: Floats = state.counts[keys, 0, kind, half_life] * np.exp2(-elapsed / HALF_LIVES[half_life])
@@ -119,7 +146,3 @@ def _best(keys: Ints, scores: Floats, k: int) -> Ints:
     better, level = scores > last, np.sort(keys[scores == last])
     first = keys[better][np.lexsort((keys[better], -scores[better]))]
     return np.concatenate([first, level[: k - len(first)]])
-
-
-def _found(keys: Ints) -> Ints:
-    return keys[keys >= 0]

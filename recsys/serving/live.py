@@ -9,14 +9,20 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from recsys.columns import EventLog, Ints
-from recsys.database import articles, events, models
+from recsys.database import articles, events, merges, models, robots, tail
+from recsys.database.bulk import chunks
 from recsys.database.session import Sessions
+from recsys.database.tail import Extent
+from recsys.database.types import MICROSECOND
 from recsys.domain import RecsysError, Timestamp
 from recsys.features.features import attributes_of
+from recsys.features.history import UserView
 from recsys.features.marks import Scratch, scratch_for
 from recsys.features.replay import fold_live
 from recsys.features.state import TASTE, grown
-from recsys.pipeline.load import TITLE, load_content, load_view, load_world, signatures, user_room
+from recsys.pipeline.content import changed_encoders
+from recsys.pipeline.load import TITLE, load_content, load_dataset, signatures, user_room, world_of
+from recsys.pipeline.load_users import load_views
 from recsys.pipeline.model import Model
 from recsys.pipeline.situation import Reader, World
 from recsys.settings import Settings
@@ -26,7 +32,6 @@ log = logging.getLogger(__name__)
 
 EVERY = 0.25  # seconds between two looks at the database
 SETTLED = 0.1  # seconds after which no more events of a stamp are expected
-PATIENCE = 1.0  # seconds; what becomes known so soon is waited for, what is dated later is passed over until then
 BLOCK = 4096  # articles indexed at once
 ROOM = 1024  # user and article keys that scratch memory is ahead of the database
 
@@ -37,8 +42,10 @@ class Live:
     world: World
     model: Model | None
     _scratch: Scratch
-    _clock: Timestamp  # of the newest event in the fold
-    _due: Timestamp  # when an event becomes known that the position in the log has already passed
+    _held: Extent  # the events in the fold
+    _clock: Timestamp  # of the newest of them
+    _aliases: merges.Aliases  # merged articles as they are in the fold
+    _fast: Ints  # keys of the users who click too fast, as far as is known; flagged ones are looked up
 
     def __init__(self, sessions: Sessions, settings: Settings, encoders: dict[str, str], *, until: Timestamp = np.inf):
         """Load everything known before ``until``; see ``start`` for following the log from there."""
@@ -90,13 +97,17 @@ class Live:
         with self.sessions() as session:
             if self.model is None:  # else what changed meanwhile is still to be indexed
                 self._changes = articles.last_change(session)
-            world = load_world(session, self.encoders, self.settings.live_hours, until=until)
-            position = events.end_of_log(session, until=until)
-            due = _earliest(events.read_log(session, since=until), position)
-            users, span = user_room(session), events.time_span(session)
+            place = tail.end_of_log(session)
+            aliases = merges.aliases(session)  # before the log: a merge that comes between is seen at the next look
+            titles = {name: encoder for name, encoder in self.encoders.items() if name == TITLE}
+            limit = self.settings.robot_clicks_per_hour
+            data = load_dataset(session, titles, until=until, place=place, robot_limit=limit)
+            clock = events.newest(session, Extent(place, until))
+        world = world_of(data, self.settings.live_hours)
         with self.lock:
-            self.world, self._users, self._position, self._due = world, users, position, due
-            self._clock = -np.inf if span is None else min(until, span[1])
+            self.world, self._users, self._clock = world, data.users, clock
+            self._aliases, self._fast = aliases, data.robots.fast
+            self._held = Extent(place, min(until, clock + MICROSECOND))
             self._scratch = self._new_scratch()
 
     def _new_scratch(self) -> Scratch:
@@ -123,25 +134,38 @@ class Live:
     def _follow_log(self, session: Session, now: Timestamp) -> None:
         """Fold what became known, up to a moment ago; a stretch that reaches back behind the fold is folded anew."""
         until = now - SETTLED
-        new = events.read_log(session, after=self._position, until=until)
-        waiting = events.read_log(session, after=self._position, since=until)
+        wanted = Extent(tail.end_of_log(session), max(until, self._held.until))
+        new = events.read_new(session, self._held, wanted)
         times = np.concatenate([new.impressions.known_at, new.clicks.known_at])
-        passed_over = _earliest(waiting, new.end)
-        if passed_over < now + PATIENCE:
-            return
-        self._due = min(self._due, passed_over)
-        if times.min(initial=np.inf) <= self._clock or self._due < until:
-            log.info("events reach back behind the fold: folding the log anew")
+        merged = merges.aliases(session) != self._aliases
+        if merged or times.min(initial=np.inf) <= self._clock:
+            why = "articles were merged" if merged else "events reach back behind the fold"
+            log.info("%s: folding the log anew", why)
             self._load(until)
             return
-        if len(times) == 0:
-            return
-        users = {int(user): load_view(session, int(user), float(times.min())) for user in np.unique(new.clicks.user)}
+        if len(times) > 0:
+            self._fold(session, self._as_folded(session, new, wanted.until), float(times.min()))
+            self._clock = float(times.max())
+        self._held = wanted
+
+    def _as_folded(self, session: Session, new: EventLog, until: Timestamp) -> EventLog:
+        """A stretch with merged articles under one key and without robots, those included who became one in it.
+
+        What a robot did before it was known as one stays in this process's counters until the next full fold.
+        """
+        limit = self.settings.robot_clicks_per_hour
+        self._fast = np.union1d(self._fast, robots.newly_fast(session, new.clicks, limit, until))
+        users = np.union1d(new.impressions.user, new.clicks.user)
+        left_out = np.union1d(self._fast, robots.flagged(session, users.tolist()))
+        return merges.as_today(robots.without(new, left_out), self._aliases)
+
+    def _fold(self, session: Session, new: EventLog, first: Timestamp) -> None:
+        users: dict[int, UserView] = {}
+        for some in chunks(np.unique(new.clicks.user).tolist()):
+            users |= load_views(session, some, first)
         with self.lock:
             self._users = max(self._users, user_room(session))
             fold_live(self.world.state, self.world.attributes, new, users)
-        self._position = tuple(np.maximum(self._position, new.end).tolist())
-        self._clock = float(times.max())
 
     def _follow_model(self) -> None:
         with self.sessions() as session:
@@ -161,16 +185,16 @@ class Live:
             with self.lock:
                 self.model, self.trouble = model, None
             self._index(session, model, present)  # some were rewritten after the training
+        if changed := changed_encoders(model.encoders, self.encoders):
+            log.warning(
+                "version %s reads %s vectors of encoders that the settings do not name: articles that come now are "
+                "without them until `recsys retrain`",
+                version,
+                " and ".join(changed),
+            )
 
     def _index(self, session: Session, model: Model, keys: Ints) -> None:
         """Index articles by the vectors that the model's own encoders made of them."""
         for start in range(0, len(keys), BLOCK):
             block = keys[start : start + BLOCK]
             model.views.put(load_content(session, model.encoders, block), block)
-
-
-def _earliest(stretch: EventLog, end: tuple[int, int]) -> Timestamp:
-    """When the first of these events becomes known that lies before this end of the log; +inf where none does."""
-    shown, clicks = stretch.impressions, stretch.clicks
-    passed = (shown.known_at[shown.position <= end[0]], clicks.known_at[clicks.position <= end[1]])
-    return float(np.concatenate(passed).min(initial=np.inf))

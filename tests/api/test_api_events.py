@@ -44,6 +44,7 @@ WRONG = {
     "is on an unheard-of page": (seen(["a1"], context={"page": "cover"}), "page"),
     "has a negative dwell time": (event(dwell_seconds=-1), "dwell_seconds"),
     "has no dwell time": (event("dwell"), "dwell_seconds"),
+    "has an endless dwell time": (event("dwell", dwell_seconds=1e300), "dwell_seconds"),
     "is a dwell time without a click": (event("dwell", user="nobody", dwell_seconds=3), "no click"),
 }
 

@@ -10,7 +10,7 @@ from recsys.domain import RecsysError
 
 def test_a_trained_site_becomes_ready(client, newspaper):
     assert client.get("/healthz").json() == {"status": "alive"}
-    until(lambda: client.get("/readyz").status_code == 200, 2.0)
+    until(lambda: client.get("/readyz").status_code == 200, 30)
     assert client.get("/readyz").json() == {"status": "ready", "model_version": newspaper.live}
 
 

@@ -56,7 +56,7 @@ def test_an_article_comes_and_goes_while_the_service_runs(http, worker):
     story = {"title": "Parliament ends the budget vote in a night session", "section": "politics", "image": picture()}
     sent = [{"article_id": "night session", **story}]
     assert http.post("/v1/articles", json=sent).json() == {"articles": 1, "changed": 1}
-    until(lambda: "night session" in ids(recommended(http, "stranger", limit=100)), 10)
+    until(lambda: "night session" in ids(recommended(http, "stranger", limit=100)), 30)
 
     near = "/v1/articles/night%20session/similar"
     for by in ("title", "image", "fused"):
@@ -101,7 +101,7 @@ def test_requests_at_the_same_time_are_all_answered_and_folded(http, site, caplo
     assert http.get("/v1/users/visitor0").json()["clicks"] == 6
     running = http.app.state.running
     fresh = Live(running.sessions, site, expected_ids(site))
-    until(lambda: running.live.world.state.totals.sum() == fresh.world.state.totals.sum(), 5)
+    until(lambda: running.live.world.state.totals.sum() == fresh.world.state.totals.sum(), 30)
     for followed, read in zip(running.live.world.state, fresh.world.state, strict=True):
         np.testing.assert_array_equal(followed, read)
     assert caplog.messages == []

@@ -143,3 +143,7 @@ def test_the_made_readers_find_their_section(client):
         sections = [section_of(int(found[1:])) for found in ids(ranked)[:8]]
         hits += sections.count(section_of(reader))
     assert hits > 8 * 8 / 4
+
+
+def test_an_excluded_id_that_no_database_takes_is_refused(client):
+    assert_problem(client.get("/v1/users/ann/recommendations?exclude=%00"), 422, "zero")

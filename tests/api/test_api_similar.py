@@ -40,6 +40,6 @@ def test_a_deleted_article_is_nobodys_neighbour(client):
 
 
 def test_wrong_questions_are_refused(client):
-    assert_problem(client.get("/v1/articles/a1/similar?by=smell"), 422, "by")
+    assert_problem(client.get("/v1/articles/a1/similar?by=smell"), 422, "by fused, title or image")
     assert_problem(client.get("/v1/articles/a1/similar?limit=101"), 422, "limit")
     assert_problem(client.get("/v1/articles/who/similar"), 404, "who")

@@ -17,7 +17,6 @@ def columns(*clicks: tuple[int, int, float, float, float, int]) -> ClickColumns:
         weight=weight.astype(np.float64),
         backfilled=backfilled.astype(np.int8),
         impression=np.full(n, NONE),
-        list_length=np.zeros(n, np.int64),
         page=nothing,
         device=nothing,
     )

@@ -138,7 +138,7 @@ class TestWithoutHead:
 def ratings(made: Made) -> tuple[Model, World]:
     """A log like MovieLens': clicks alone, and articles without dates."""
     data, clicks = made.data, made.data.log.clicks
-    alone = replace(clicks, impression=np.full(len(clicks), NONE), list_length=np.zeros(len(clicks), np.int64))
+    alone = replace(clicks, impression=np.full(len(clicks), NONE))
     nothing, small = np.zeros(0, np.int64), np.zeros(0, np.int8)
     lists = ImpressionColumns(
         nothing, nothing, np.zeros(0), np.zeros(1, np.int64), nothing, small, small, small, nothing

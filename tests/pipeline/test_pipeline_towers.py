@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from recsys.columns import NONE
-from recsys.model.fusion import BEHAVIOUR
+from recsys.model.fusion import BEHAVIOUR, FUSIONS
 from recsys.model.two_towers import TowerConfig, TwoTowers
 from recsys.pipeline.content import Content, ContentSpace
 from recsys.pipeline.towers import Blend, Towers, blended_scores
@@ -19,11 +19,12 @@ def make_content() -> Content:
     return Content({name: v.astype(np.float32) for name, v in vectors.items()}, mask)
 
 
-@pytest.fixture
-def towers() -> Towers:
+@pytest.fixture(params=FUSIONS)
+def towers(request: pytest.FixtureRequest) -> Towers:
+    """One for each fusion: nothing here may depend on which it is."""
     torch.manual_seed(0)
     space = ContentSpace.fit(make_content())
-    model = TwoTowers(space.dims, len(ID_KEYS), TowerConfig(dim=8))
+    model = TwoTowers(space.dims, len(ID_KEYS), TowerConfig(fusion=request.param, dim=8))
     torch.nn.init.normal_(model.fusion.ids.weight[: len(ID_KEYS)].data)
     return Towers(model, space, ID_KEYS, np.array([1, 0, 7, 300]))
 
@@ -61,7 +62,7 @@ def test_another_database_has_other_keys(towers: Towers) -> None:
 
 
 def test_towers_without_any_id(towers: Towers) -> None:
-    model = TwoTowers(towers.content_space.dims, 0, TowerConfig(dim=8))
+    model = TwoTowers(towers.content_space.dims, 0, towers.config)
     bare = Towers(model, towers.content_space, np.zeros(0, np.int64), np.zeros(0, np.int64))
     vectors, _ = bare.item_vectors(make_content(), np.arange(N))
     assert np.isfinite(vectors).all()

@@ -12,6 +12,7 @@ from serving_site import Site, story
 from recsys.database.session import writing
 from recsys.database.tables import PromotionRow
 from recsys.domain import NotReadyError
+from recsys.serving.answering import live_model
 
 
 def version_of(site_live: object) -> str:
@@ -35,12 +36,12 @@ def test_promotion_and_rollback_swap_the_model(site: Site) -> None:
 def test_a_request_under_way_keeps_the_model_it_began_with(site: Site) -> None:
     live = site.live()
     recommender = site.recommender(live)
-    model = recommender._model()
+    model = live_model(recommender.live)
     site.add_version("second")
     site.promote("second")
     live.refresh()
     assert model.version == site.trained
-    assert recommender._model().version == "second"
+    assert live_model(recommender.live).version == "second"
 
 
 def test_a_running_process_swaps_within_a_second(site: Site) -> None:

@@ -13,7 +13,8 @@ from recsys.database.session import writing
 from recsys.database.tables import ImpressionRow, ServedRow, UserRow
 from recsys.domain import Article, Click, Context
 from recsys.pipeline.sources import NAMES
-from recsys.serving.recommender import Recommender, Served, image_url
+from recsys.serving.lines import image_url
+from recsys.serving.recommender import Recommender, Served
 
 
 @pytest.fixture

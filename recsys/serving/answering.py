@@ -1,0 +1,72 @@
+"""Answers of the pipeline of which every article is in the catalogue at this very moment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from recsys.database import articles
+from recsys.domain import Article, NotReadyError, Timestamp
+from recsys.pipeline import recommend as pipeline
+from recsys.pipeline.model import Model
+from recsys.pipeline.situation import Request
+from recsys.serving.live import Live
+from recsys.settings import Settings
+
+TRIES = 3  # rounds in which articles that are gone from the catalogue are replaced
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Answers, one for each request, and the articles in them that are still there, by key."""
+
+    answers: list[pipeline.Answer]
+    found: dict[int, Article]
+
+
+def live_model(live: Live) -> Model:
+    """The model that answers.
+
+    Raises:
+        NotReadyError: while no model is live.
+    """
+    if live.model is None:
+        raise NotReadyError(live.trouble or "No model is live yet: run `recsys train`, or `recsys demo`.")
+    return live.model
+
+
+def answer_many(
+    session: Session, live: Live, model: Model, requests: Sequence[Request], limit: int, settings: Settings
+) -> Checked:
+    """The ``limit`` best articles for each of some requests of one instant.
+
+    A process's copy of the catalogue may lag behind: what is gone is excluded, and those requests are answered again.
+    """
+    rules = pipeline.Rules(limit, settings.diversity, settings.section_cap)
+    waiting, answers, found = dict(enumerate(requests)), dict[int, pipeline.Answer](), dict[int, Article]()
+    for _ in range(TRIES):
+        with live.lock:
+            answered = pipeline.recommend_many(model, live.reader(), list(waiting.values()), rules)
+        answers.update(zip(waiting, answered, strict=True))
+        keys = {key for answer in answered for key in answer.keys.tolist()}
+        found.update(current(articles.articles_by_key(session, keys), requests[0].at))
+        gone = {i: [key for key in answers[i].keys.tolist() if key not in found] for i in waiting}
+        waiting = {i: _without(waiting[i], missing) for i, missing in gone.items() if missing}
+        if not waiting:
+            break
+    return Checked([answers[i] for i in range(len(requests))], found)
+
+
+def current(found: dict[int, Article], at: Timestamp) -> dict[int, Article]:
+    """Those articles that are published and not expired; a process's copy of the catalogue may lag behind."""
+    return {
+        key: article
+        for key, article in found.items()
+        if (article.expires_at is None or article.expires_at > at)
+        and (article.published_at is None or article.published_at <= at)
+    }
+
+
+def _without(request: Request, gone: list[int]) -> Request:
+    return replace(request, exclude=np.concatenate([request.exclude, np.array(gone, np.int64)]))
