@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-PACKAGED_TITLE_ENCODER = "all-MiniLM-L6-v2"
+PACKAGED_TEXT_ENCODER = "all-MiniLM-L6-v2"
 PACKAGED_IMAGE_ENCODER = "tf_efficientnet_lite0"
 
 
@@ -17,12 +17,25 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("var"), description="folder for the database, the snapshots and the media")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite inside home")
-    title_encoder: str = Field(PACKAGED_TITLE_ENCODER, description="Hugging Face model name, or the packaged default")
+    title_encoder: str = Field(PACKAGED_TEXT_ENCODER, description="Hugging Face model name, or the packaged default")
+    summary_encoder: str = Field(
+        "", description=f"text model, such as {PACKAGED_TEXT_ENCODER}, that makes the summary a modality; empty: none"
+    )
+    body_encoder: str = Field("", description="text model that makes the body a modality; empty: none")
     image_encoder: str = Field(PACKAGED_IMAGE_ENCODER, description="timm model name, or the packaged default")
+    augment: int = Field(
+        0, ge=0, le=16, description="altered views of each title, text and picture that training draws from, beside it"
+    )
+    fusion: Literal["gated", "weighted", "mlp", "attention", "late"] = Field(
+        "gated", description="how the next training makes one vector of an article's modalities"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where encoders and training run")
-    threads: int = Field(1, ge=0, description="torch threads for training and answers; 0: torch's own choice")
+    threads: int = Field(1, ge=0, le=1024, description="torch threads for training and answers; 0: torch's own choice")
     live_hours: float = Field(
-        48.0, gt=0, description="an article is a candidate this long after it was last shown or published"
+        48.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="an article is a candidate this long after it was last shown or published",
     )
     section_cap: int = Field(4, ge=1, description="most items of one section in ten recommendations")
     diversity: float = Field(
@@ -30,6 +43,14 @@ class Settings(BaseSettings):
     )
     served_is_seen: bool = Field(
         False, description="treat a served list as an impression without the client's confirmation"
+    )
+    robot_clicks_per_hour: int = Field(
+        300,  # the busiest hour of EB-NeRD has 27 clicks of one reader; on MovieLens 269 films were liked in one
+        ge=0,
+        description="a user with more clicks than this in an hour is left out of training and counters; 0: nobody is",
+    )
+    served_days: float = Field(
+        7.0, gt=0, allow_inf_nan=False, description="an answer that nobody confirmed as seen is forgotten after so long"
     )
     promote_margin: float = Field(
         0.005, ge=0, description="nDCG@10 that a retrained model may lose and still be promoted"

@@ -2,31 +2,30 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-from pydantic import ValidationError
 from rich.markup import escape
 
+from recsys.cli.context import Json, Time, load_settings, open_recommender, show
+from recsys.cli.endings import Commands, StoppedError
+from recsys.cli.export import export
 from recsys.cli.output import (
     err,
     neighbours_table,
-    out,
     parse_time,
-    print_json,
     progress,
     recommendations_document,
     recommendations_table,
 )
 from recsys.domain import RecsysError
-from recsys.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="A news recommender, from log to answer.")
-
-Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]
-Time = Annotated[
-    float | None, typer.Option(parser=parse_time, metavar="TIME", help="RFC 3339 time; without a zone it is UTC")
-]
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A news recommender, from log to answer.",
+)
 
 
 def main() -> None:
@@ -35,57 +34,70 @@ def main() -> None:
         app()
     except RecsysError as error:
         err.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
-        sys.exit(1)
+        sys.exit(error.code if isinstance(error, StoppedError) else 1)
 
 
 @app.command()
 def init(as_json: Json = False) -> None:
     """Create the database schema, or bring it up to date."""
+    from sqlalchemy import make_url
+
     from recsys.database.session import upgrade
 
-    settings = _settings()
+    settings = load_settings()
     revision = upgrade(settings)
-    _show({"revision": revision}, as_json, f"The schema of {settings.url} is at revision {revision}.")
+    where = make_url(settings.url).render_as_string() if settings.database_url else settings.url  # without a password
+    show({"revision": revision}, as_json, f"The schema of {where} is at revision {revision}.")
 
 
 @app.command(name="import")
 def import_log(
-    kind: Annotated[Literal["ebnerd", "movielens", "table"], typer.Argument(help="format of the log")],
+    kind: Annotated[Literal["ebnerd", "mind", "movielens", "table"], typer.Argument(help="format of the log")],
     path: Annotated[Path, typer.Argument(help="its folder")],
     since: Time = None,
     until: Time = None,
     timezone: Annotated[str, typer.Option(help="of times that are written without one")] = "UTC",
+    report_file: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="name every refused row here (.csv or .jsonl)")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Read articles, impressions and clicks; importing twice changes nothing."""
     from recsys.database.session import open_sessions
     from recsys.ingest.importer import import_path
 
-    sessions = open_sessions(_settings())
+    _check_window(since, until)
+    settings = load_settings()
+    sessions = open_sessions(settings)
     with progress() as report:
         done = import_path(
-            sessions, kind, path, since=since, until=until, timezone=timezone,
-            progress=lambda count: report("records", count, count),
+            sessions, kind, path, since=since, until=until, timezone=timezone, media=settings.media,
+            report=report_file, progress=lambda count: report("records", count, count),
         )  # fmt: skip
-    refused = "".join(f"\n  refused {count:,}: {reason}" for reason, count in done.refused.items())
+    lines = [f"refused {count:,}: {reason}" for reason, count in done.refused.items()]
+    lines += [f"repaired {count:,}: {reason}" for reason, count in done.repaired.items()]
+    if done.unknown_articles:
+        lines.append(f"unknown {done.unknown_articles:,}: articles of which only the id is known")
+    if done.report:
+        lines.append(f"each row that was refused or repaired is in {done.report}")
     counts = f"{done.articles:,} articles, {done.impressions:,} impressions, {done.clicks:,} clicks"
-    _show(done, as_json, f"{counts}; new: {done.new}{refused}")
+    show(done, as_json, "\n  ".join([f"{counts}; new: {done.new}", *lines]))
 
 
 @app.command()
 def encode(as_json: Json = False) -> None:
-    """Make title and image vectors for the articles that have none yet."""
+    """Make the vectors of each modality for the articles that have none yet."""
     from recsys.database.session import open_sessions
-    from recsys.encoders import load_encoders
+    from recsys.encoders import load_encoders, with_views
     from recsys.lifecycle.encode import encode_new
 
-    settings = _settings()
+    settings = load_settings()
     sessions = open_sessions(settings)
     with progress() as report:
-        done = encode_new(sessions, load_encoders(settings), report)
+        done = encode_new(sessions, with_views(load_encoders(settings), settings.augment), report)
     for warning in done.warnings:
         err.print(f"[yellow]warning:[/yellow] {escape(warning)}", soft_wrap=True)
-    _show(done, as_json, f"encoded {done.encoded}, cached {done.cached}, missing {done.missing}, broken {done.broken}")
+    show(done, as_json, f"encoded {done.encoded}, cached {done.cached}, missing {done.missing}, broken {done.broken}")
 
 
 @app.command()
@@ -100,16 +112,17 @@ def train(
     from recsys.database.session import open_sessions
     from recsys.lifecycle.train import train as run
 
-    settings = _settings()
+    _check_window(since, until)
+    settings = load_settings()
     sessions = open_sessions(settings)
     with progress() as report:
         model = run(sessions, settings, since=since, until=until, seed=seed, report=report)
     with sessions() as session:
         live = models.live_version(session) == model.version
     state = "It is live, since nothing was before." if live else f"Promote it with `recsys promote {model.version}`."
-    figures = {name: model.metrics[name] for name in ("examples_per_second", "seconds")}
+    figures = {name: model.metrics[name] for name in ("examples_per_second", "seconds", "robots")}
     document = {"version": model.version, "live": live, **figures, "metrics": model.metrics}
-    _show(document, as_json, f"Version {model.version} was trained in {model.metrics['seconds']} s. {state}")
+    show(document, as_json, f"Version {model.version} was trained in {model.metrics['seconds']} s. {state}")
 
 
 @app.command()
@@ -127,7 +140,8 @@ def evaluate(
     from recsys.evaluation.report import table
     from recsys.lifecycle.train import evaluate as run
 
-    settings, live = _settings(), pool == "live"
+    _check_window(since, until)
+    settings, live = load_settings(), pool == "live"
     with progress() as report:
         judged = run(
             open_sessions(settings), settings, version=version, since=since, until=until, live=live,
@@ -135,7 +149,7 @@ def evaluate(
         )  # fmt: skip
     shown = ["r@10", "r@50", "r@100", "ndcg@10", "sources_r@100", "sources_r@500"]
     columns = shown if live else ["auc", "mrr", "ndcg@5", "ndcg@10", "log_loss", "ece"]
-    _show(judged.summary, as_json, table([{"name": judged.summary["version"], **judged.summary}], ["name", *columns]))
+    show(judged.summary, as_json, table([{"name": judged.summary["version"], **judged.summary}], ["name", *columns]))
 
 
 @app.command()
@@ -144,11 +158,11 @@ def retrain(seed: int = 0, as_json: Json = False) -> None:
     from recsys.database.session import open_sessions
     from recsys.lifecycle.retrain import retrain as run
 
-    settings = _settings()
+    settings = load_settings()
     with progress() as report:
         done = run(open_sessions(settings), settings, seed=seed, report=report)
     verb = "promoted" if done.promoted else "kept back"
-    _show(done, as_json, f"Version {done.version} was {verb}: {done.why}.")
+    show(done, as_json, f"Version {done.version} was {verb}: {done.why}.")
 
 
 @app.command()
@@ -156,15 +170,32 @@ def models(as_json: Json = False) -> None:
     """List the model versions."""
     from recsys.database import models as known
     from recsys.database.session import open_sessions
-    from recsys.lifecycle.train import describe
+    from recsys.lifecycle.versions import describe
 
-    with open_sessions(_settings())() as session:
+    with open_sessions(load_settings())() as session:
         live, rows = known.live_version(session), [describe(row) for row in known.versions(session)]
     lines = [
         f"{'*' if row['version'] == live else ' '} {row['version']}  {row['status']}  {row['reason'] or ''}"
         for row in rows
     ]
-    _show({"versions": rows, "live": live}, as_json, "\n".join(lines) or "There is no model yet.")
+    show({"versions": rows, "live": live}, as_json, "\n".join(lines) or "There is no model yet.")
+
+
+@app.command()
+def robots(as_json: Json = False) -> None:
+    """List the users that training and counters leave out: flagged ones, and those who click too fast."""
+    from recsys.database.robots import listed
+    from recsys.database.session import open_sessions
+
+    settings = load_settings()
+    with open_sessions(settings)() as session:
+        found = listed(session, settings.robot_clicks_per_hour)
+    lines = [
+        f"{r.user_id}  {r.clicks:,} clicks, {r.most_clicks_per_hour:,} in an hour, {r.impressions:,} lists"
+        f"{', flagged' if r.flagged else ''}"
+        for r in found
+    ]
+    show({"robots": found}, as_json, "\n".join(lines) or "There are no robots.")
 
 
 @app.command()
@@ -173,21 +204,19 @@ def promote(version: str, as_json: Json = False) -> None:
     from recsys.database.session import open_sessions
     from recsys.lifecycle.train import promote as run
 
-    run(open_sessions(_settings()), _settings(), version)
-    _show({"live": version}, as_json, f"Version {version} is live.")
+    run(open_sessions(load_settings()), load_settings(), version)
+    show({"live": version}, as_json, f"Version {version} is live.")
 
 
 @app.command()
 def rollback(as_json: Json = False) -> None:
     """Make the version live that was live before."""
-    import time
+    from recsys.database.session import open_sessions
+    from recsys.lifecycle.versions import rollback as run
 
-    from recsys.database import models as known
-    from recsys.database.session import open_sessions, writing
-
-    with writing(open_sessions(_settings())) as session:
-        version = known.rollback(session, time.time())
-    _show({"live": version}, as_json, f"Version {version} is live again.")
+    settings = load_settings()
+    version = run(open_sessions(settings), settings)
+    show({"live": version}, as_json, f"Version {version} is live again.")
 
 
 @app.command()
@@ -199,23 +228,26 @@ def recommend(
     as_json: Json = False,
 ) -> None:
     """Recommend articles to a user, by the live pipeline in this process."""
-    recommender = _recommender(at)
+    recommender = open_recommender(at)
     answer = recommender.recommend(user, limit=limit, with_explanations=explain, log=False, at=at)
     document = {**vars(answer), "items": recommendations_document(answer.items)}
-    _show(document, as_json, recommendations_table(answer.items, f"For {user}, by model {answer.model_version}"))
+    show(document, as_json, recommendations_table(answer.items, f"For {user}, by model {answer.model_version}"))
 
 
 @app.command()
 def similar(
     article: str,
     limit: Annotated[int, typer.Option("-n", min=1, max=100)] = 10,
-    by: Literal["fused", "title", "image"] = "fused",
+    by: Annotated[str, typer.Option(help="fused, or a modality of the live model: title, image, ...")] = "fused",
     as_json: Json = False,
 ) -> None:
     """Show the articles nearest to one."""
-    items = _recommender(None).similar(article, by, limit)
+    items = open_recommender(None).similar(article, by, limit)
     document = {"article_id": article, "by": by, "items": items}
-    _show(document, as_json, neighbours_table(items, f"Nearest to {article} by {by}"))
+    show(document, as_json, neighbours_table(items, f"Nearest to {article} by {by}"))
+
+
+app.command()(export)
 
 
 @app.command()
@@ -226,7 +258,7 @@ def serve(host: str = "127.0.0.1", port: int = 8000, workers: Annotated[int, typ
     from recsys.database.session import open_sessions
     from recsys.lifecycle.worker import start_worker
 
-    settings = _settings()
+    settings = load_settings()
     open_sessions(settings)
     worker = start_worker(settings)
     try:
@@ -240,32 +272,9 @@ def demo(as_json: Json = False) -> None:
     """The whole way on the bundled synthetic sample: import, encode, train, evaluate, retrain, recommend."""
     from recsys.cli.demo import run_demo
 
-    run_demo(_settings(), as_json=as_json)
+    run_demo(load_settings(), as_json=as_json)
 
 
-def _settings() -> Settings:
-    try:
-        return Settings()
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        name = "_".join(("RECSYS", *(str(part) for part in wrong["loc"]))).upper()
-        raise RecsysError(f"{name} cannot be {wrong['input']!r}: {wrong['msg']}.") from error
-
-
-def _recommender(at: float | None) -> Any:
-    from recsys.database.session import open_sessions
-    from recsys.encoders import expected_ids
-    from recsys.serving.live import Live
-    from recsys.serving.recommender import Recommender
-
-    settings = _settings()
-    sessions = open_sessions(settings)
-    live = Live(sessions, settings, expected_ids(settings), until=float("inf") if at is None else at)
-    return Recommender(sessions, settings, live)
-
-
-def _show(document: Any, as_json: bool, text: Any) -> None:
-    if as_json:
-        print_json(document)
-    else:
-        out.print(escape(text) if isinstance(text, str) else text, soft_wrap=isinstance(text, str), highlight=False)
+def _check_window(since: float | None, until: float | None) -> None:
+    if since is not None and until is not None and since >= until:
+        raise typer.BadParameter("--since must lie before --until, or there is nothing between them.")

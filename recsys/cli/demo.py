@@ -20,14 +20,15 @@ from recsys.cli.output import (
 )
 from recsys.database import articles, events, models, users
 from recsys.database.session import Sessions, open_sessions, upgrade, writing
-from recsys.domain import Article, Click, Timestamp
+from recsys.domain import Article, Click, Modality, RecsysError, Timestamp
 from recsys.encoders import expected_ids, load_encoders
 from recsys.evaluation.report import table
 from recsys.ingest import importer
 from recsys.ingest.shift import shifted
 from recsys.lifecycle.encode import encode_new
 from recsys.lifecycle.retrain import Retrained, retrain
-from recsys.lifecycle.train import evaluate, rfc3339, train
+from recsys.lifecycle.train import evaluate, train
+from recsys.lifecycle.versions import rfc3339
 from recsys.serving.live import Live
 from recsys.serving.recommender import Recommender, Served
 from recsys.settings import Settings, bundled
@@ -141,18 +142,25 @@ def _import(
     )
 
 
+def _modalities(recommender: Recommender) -> list[Modality]:
+    """Those of the live model."""
+    return list(recommender.live.model.encoders) if recommender.live.model else []
+
+
 def _recommended(sessions: Sessions, settings: Settings) -> tuple[Served, Served, dict[str, Any], str]:
     """Recommendations for a busy reader before and after a click, and the clicked article's neighbours."""
     recommender = Recommender(sessions, settings, Live(sessions, settings, expected_ids(settings)))
     with sessions() as session:
         reader = users.busiest(session)
     before = recommender.recommend(reader, with_explanations=True, log=False)
+    if not before.items:
+        raise RecsysError(f"There is nothing left to recommend to {reader}: run the demo on a RECSYS_HOME of its own.")
     clicked = before.items[min(CLICKED, len(before.items)) - 1]
     now = time.time()
     with writing(sessions) as session:
         events.add_clicks(session, [Click(f"demo-{uuid.uuid4().hex}", reader, clicked.article_id, now)])
     recommender.live.refresh(now + 1.0)
     after = recommender.recommend(reader, with_explanations=True, log=False, at=now + 1.0)
-    similar = {by: recommender.similar(clicked.article_id, by, 5) for by in ("fused", "title", "image")}
+    similar = {by: recommender.similar(clicked.article_id, by, 5) for by in ("fused", *_modalities(recommender))}
     err.print(f"Clicked “{clicked.title}” at {rfc3339(now)}", highlight=False, markup=False)
     return before, after, similar, clicked.title or clicked.article_id

@@ -17,6 +17,7 @@ from rich.text import Text
 from typer import BadParameter
 
 from recsys.domain import Neighbour, Recommendation, Timestamp
+from recsys.ingest.validate import LATEST
 
 out = Console()
 err = Console(stderr=True)
@@ -53,13 +54,16 @@ def parse_time(text: str) -> Timestamp:
     """An RFC 3339 time or a date; without a zone it is UTC.
 
     Raises:
-        BadParameter: when it is neither.
+        BadParameter: when it is neither, or not between 1970 and 2200.
     """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise BadParameter(f"{text!r} is not a time: write it like 2026-03-22T07:00:00Z.") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if not 0 <= seconds < LATEST:
+        raise BadParameter(f"{text!r} is not between 1970 and 2200.")
+    return seconds
 
 
 def recommendations_document(items: list[Recommendation]) -> list[dict[str, Any]]:

@@ -10,20 +10,26 @@ import numpy as np
 from recsys.database import events, models
 from recsys.database.session import Sessions, writing
 from recsys.domain import RecsysError, Timestamp
-from recsys.encoders import expected_ids, load_encoders
+from recsys.encoders import expected_ids, load_encoders, with_views
 from recsys.evaluation.bootstrap import paired_bootstrap
 from recsys.evaluation.evaluate import Judged, evaluate_shown
 from recsys.lifecycle.encode import EncodeReport, encode_new
-from recsys.lifecycle.train import OtherEncodersError, load_model, train, window_of
+from recsys.lifecycle.train import FIRST_PROMOTION, OtherEncodersError, load_model, train, window_of
 from recsys.pipeline.load import Dataset, load_dataset
 from recsys.pipeline.model import Model
 from recsys.settings import Settings
+from recsys.snapshots.manifest import read_manifest
+from recsys.snapshots.snapshot import OtherVersionError
 from recsys.training.fit import Report
 
 GATE = "ndcg@10"
 FEWEST_CLICKED_LISTS = 100  # on fewer the comparison says nothing
 SLICE = 24 * 3600.0  # seconds; at most a third of the log
-NO_RIVAL = "the live version has no ranking head, or was made with other encoders, so there was nothing to compare with"
+NO_HEAD = "it was trained on too few impressions to predict clicks, or on none with a click"
+NO_RIVAL = (
+    "the live version has no ranking head, or was made with other encoders or another version of recsys, so there was "
+    "nothing to compare with"
+)
 
 
 @dataclass(frozen=True)
@@ -48,18 +54,24 @@ def retrain(
     """Encode what is new, train, evaluate candidate and live version on the newest slice, and promote if not worse.
 
     Raises:
-        RecsysError: when the log is too short to be split.
+        RecsysError: when the log is too short to be split, or the live version's snapshot is not whole.
     """
-    (encode or (lambda: encode_new(sessions, load_encoders(settings))))()
+    (encode or (lambda: encode_new(sessions, with_views(load_encoders(settings), settings.augment))))()
     with sessions() as session:
         live = models.live_version(session)
         seen = None if live is None else models.get_version(session, live).until
         split = newest_slice(events.shown_span(session), seen)
+    if live is not None:
+        read_manifest(settings.snapshots / live)  # damage is told before the training, not after it
     candidate = train(sessions, settings, until=split, seed=seed, report=report).version
     with sessions() as session:
-        data = load_dataset(session, expected_ids(settings))  # once: events that come now would differ between the two
+        # once: events that come now would differ between the two
+        data = load_dataset(session, expected_ids(settings), robot_limit=settings.robot_clicks_per_hour)
     window = window_of(data, settings, split, None)
-    judged = evaluate_shown(load_model(sessions, settings, candidate, data), window)
+    model = load_model(sessions, settings, candidate, data)
+    if model.heads is None:
+        return _without_head(sessions, candidate, live)
+    judged = evaluate_shown(model, window)
     rival = None if live is None else _comparable(sessions, settings, live, data)
     previous = None if rival is None else evaluate_shown(rival, window)
     if live is not None and previous is None:
@@ -70,6 +82,14 @@ def retrain(
     return Retrained(candidate, promoted, why, judged.summary, None if previous is None else previous.summary)
 
 
+def _without_head(sessions: Sessions, candidate: str, live: str | None) -> Retrained:
+    """A candidate that predicts no clicks cannot be judged: it is kept back, unless it went live for want of any."""
+    if live is None:
+        return Retrained(candidate, True, FIRST_PROMOTION, {}, None)
+    _carry_out(sessions, candidate, None, promoted=False, why=NO_HEAD)
+    return Retrained(candidate, False, NO_HEAD, {}, None)
+
+
 def newest_slice(span: tuple[Timestamp, Timestamp] | None, seen: Timestamp | None = None) -> Timestamp:
     """Where the newest slice of the log begins: a day before its end, or two thirds into a short log.
 
@@ -78,7 +98,12 @@ def newest_slice(span: tuple[Timestamp, Timestamp] | None, seen: Timestamp | Non
     Raises:
         RecsysError: when that leaves nothing.
     """
-    if span is None or span[1] <= span[0]:
+    if span is None:
+        raise RecsysError(
+            "There is no impression to judge a new version on: collect some, or use `recsys train` and "
+            "`recsys promote`."
+        )
+    if span[1] <= span[0]:
         raise RecsysError("The log is too short to hold out its newest part: collect more impressions first.")
     first, last = span
     if seen is not None and seen > last:
@@ -94,7 +119,7 @@ def decide(candidate: Judged, live: Judged | None, margin: float) -> tuple[bool,
     """
     clicked = int(np.isfinite(candidate.figures[GATE]).sum())
     if live is None:
-        return True, "nothing was live yet"
+        return True, FIRST_PROMOTION
     if clicked < FEWEST_CLICKED_LISTS:
         return False, f"only {clicked} clicked lists to compare on, {FEWEST_CLICKED_LISTS} are needed"
     if len(np.unique(candidate.users[np.isfinite(candidate.figures[GATE])])) < 2:
@@ -107,17 +132,18 @@ def decide(candidate: Judged, live: Judged | None, margin: float) -> tuple[bool,
 
 
 def _comparable(sessions: Sessions, settings: Settings, version: str, data: Dataset) -> Model | None:
-    """The version's model; None when it has no ranking head, or reads vectors that are not made any more."""
+    """The version's model; None when it has no ranking head, or reads what is not made any more."""
     try:
         model = load_model(sessions, settings, version, data)
-    except OtherEncodersError:
+    except (OtherEncodersError, OtherVersionError):
         return None
     return None if model.heads is None else model
 
 
-def _carry_out(sessions: Sessions, version: str, judged: Judged, *, promoted: bool, why: str) -> None:
+def _carry_out(sessions: Sessions, version: str, judged: Judged | None, *, promoted: bool, why: str) -> None:
     with writing(sessions) as session:
-        models.set_metrics(session, version, {"shown": judged.summary})
+        if judged is not None:
+            models.set_metrics(session, version, {"shown": judged.summary})
         if promoted:
             models.promote(session, version, time.time(), why)
         else:

@@ -1,22 +1,28 @@
 """Trains a candidate version from the log, writes its snapshot, and finds, loads and promotes versions."""
 
+import shutil
 import time
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import torch
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from recsys.columns import Ints
-from recsys.database import articles, events, models
+from recsys.database import articles, events, models, vectors
 from recsys.database.session import Sessions, writing
-from recsys.database.tables import ModelVersionRow
-from recsys.domain import RecsysError, Timestamp
-from recsys.encoders import expected_ids
+from recsys.domain import Modality, RecsysError, Timestamp
+from recsys.encoders import expected_ids, load_encoders, setting_of, view_id, with_views
+from recsys.encoders.device import choose_device
 from recsys.evaluation.evaluate import Judged, Progress, Window, evaluate_shown
 from recsys.evaluation.live import evaluate_live
-from recsys.pipeline.load import Dataset, load_dataset
+from recsys.lifecycle.encode import encode_new
+from recsys.lifecycle.versions import new_version, rfc3339
+from recsys.pipeline.content import Content, changed_encoders
+from recsys.pipeline.load import Dataset, load_content, load_dataset
 from recsys.pipeline.model import Model
 from recsys.settings import Settings
 from recsys.snapshots.snapshot import read_snapshot, write_snapshot
@@ -40,20 +46,27 @@ def train(
 ) -> Model:
     """Train on the log known before ``until`` and write a candidate snapshot.
 
-    It is promoted only when nothing is live yet.
+    It is promoted only when nothing is live yet. With ``RECSYS_AUGMENT`` the views that are missing are encoded first.
 
     Raises:
-        RecsysError: when the log holds nothing to train on.
+        RecsysError: when the log holds nothing to train on, or there are vectors, but of other encoders.
     """
     set_threads(settings)
+    if settings.augment:
+        encode_new(sessions, with_views(load_encoders(settings), settings.augment), report)
     data = _dataset(sessions, settings, until)
-    training = _training_set(data, settings, since, until)
-    version = new_version(sessions)
-    model = fit(training, version=version, seed=seed, report=report)
+    training = replace(_training_set(data, settings, since, until), views=_views(sessions, settings, data))
+    version = new_version()
+    model = fit(
+        training,
+        version=version,
+        seed=seed,
+        fusion=settings.fusion,
+        device=choose_device(settings.device),
+        report=report,
+    )
+    model = replace(model, metrics={**model.metrics, "robots": data.robots.counts})
     _write(sessions, settings, model, data)
-    with writing(sessions) as session:
-        if models.live_version(session) is None:
-            models.promote(session, version, time.time(), FIRST_PROMOTION)
     return model
 
 
@@ -75,7 +88,8 @@ def evaluate(
     set_threads(settings)
     with sessions() as session:
         version = models.get_version(session, version).version
-        data = load_dataset(session, expected_ids(settings))
+        end = np.inf if until is None else until  # who becomes a robot later was none yet
+        data = load_dataset(session, expected_ids(settings), until=end, robot_limit=settings.robot_clicks_per_hour)
     model = load_model(sessions, settings, version, data)
     if model.until is not None and since < model.until:
         raise RecsysError(
@@ -83,6 +97,7 @@ def evaluate(
         )
     window = window_of(data, settings, since, until)
     judged = (evaluate_live if live else evaluate_shown)(model, window, progress=progress)
+    judged = replace(judged, summary={**judged.summary, "robots": data.robots.counts})
     with writing(sessions) as session:
         models.set_metrics(session, version, {"live" if live else "shown": judged.summary})
     return judged
@@ -99,19 +114,6 @@ def promote(sessions: Sessions, settings: Settings, version: str) -> None:
         models.promote(session, version, time.time(), "promoted by hand")
 
 
-def describe(row: ModelVersionRow) -> dict[str, Any]:
-    """A version for people and for JSON."""
-    return {
-        "version": row.version,
-        "created_at": rfc3339(row.created_at),
-        "since": None if row.since is None else rfc3339(row.since),
-        "until": None if row.until is None else rfc3339(row.until),
-        "status": row.status,
-        "reason": row.reason,
-        "metrics": row.metrics,
-    }
-
-
 def load_model(sessions: Sessions, settings: Settings, version: str, data: Dataset) -> Model:
     """Read a version's snapshot, and index the articles as they are now: some came, and some changed, after it.
 
@@ -126,16 +128,20 @@ def load_model(sessions: Sessions, settings: Settings, version: str, data: Datas
 
 
 def check_encoders(model: Model, settings: Settings) -> None:
-    """Refuse a model whose vectors come from other encoders than the settings name.
+    """Refuse a model whose vectors are not made any more, since the settings name other encoders.
+
+    Encoders that the settings merely add do it no harm: it goes on without that modality until the next training.
 
     Raises:
-        OtherEncodersError: when they do.
+        OtherEncodersError: when the encoder of a modality that the model reads was changed or taken away.
     """
     expected = expected_ids(settings)
-    if model.encoders != expected:
+    changed = changed_encoders(model.encoders, expected)
+    if changed:
         raise OtherEncodersError(
-            f"Model {model.version} was trained with {sorted(model.encoders.values())}, the settings name "
-            f"{sorted(expected.values())}: restore RECSYS_TITLE_ENCODER and RECSYS_IMAGE_ENCODER, or train again."
+            f"Model {model.version} was trained with {', '.join(model.encoders[name] for name in changed)}, the "
+            f"settings name {', '.join(expected.get(name, f'none for the {name}') for name in changed)}: "
+            f"restore {' and '.join(setting_of(name) for name in changed)}, or train again."
         )
 
 
@@ -151,39 +157,35 @@ def indexable(data: Dataset) -> Ints:
     return present
 
 
-def new_version(sessions: Sessions) -> str:
-    """A name for a version, by the time of day; versions sort by it."""
-    while True:
-        version = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        with sessions() as session:
-            if version not in {row.version for row in models.versions(session)}:
-                return version
-        time.sleep(0.2)
-
-
 def set_threads(settings: Settings) -> None:
     """Give torch the number of threads that the settings name."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
 
 
-def rfc3339(at: Timestamp) -> str:
-    """A time for people and for JSON."""
-    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
-
-
 def _dataset(sessions: Sessions, settings: Settings, until: Timestamp | None) -> Dataset:
     with sessions() as session:
         if not any(events.counts(session).values()):
             raise RecsysError("The log is empty: import one with `recsys import`, or send events to the API.")
-        return load_dataset(session, expected_ids(settings), until=np.inf if until is None else until)
+        encoders = expected_ids(settings)
+        _check_encoded(session, encoders)
+        end, limit = np.inf if until is None else until, settings.robot_clicks_per_hour
+        return load_dataset(session, encoders, until=end, robot_limit=limit)
 
 
 def _training_set(data: Dataset, settings: Settings, since: Timestamp | None, until: Timestamp | None) -> TrainingSet:
     """The log before ``until``; where that is not given, behind its last event."""
     times = [part.known_at[-1] for part in (data.log.impressions, data.log.clicks) if len(part)]
     if not times:
+        if data.robots.users:
+            raise RecsysError("Nobody but robots did anything before --until: `recsys robots` lists them.")
         raise RecsysError("There is no event before --until: choose a later one.")
+    examples = data.log.impressions if len(data.log.impressions) else data.log.clicks
+    if since is not None and since > examples.known_at[-1]:
+        raise RecsysError(
+            f"There is nothing to train on from --since on: the newest event before --until is of "
+            f"{rfc3339(examples.known_at[-1])}, choose an earlier --since."
+        )
     return TrainingSet(
         log=data.log,
         attributes=data.attributes,
@@ -197,13 +199,56 @@ def _training_set(data: Dataset, settings: Settings, since: Timestamp | None, un
     )
 
 
+def _views(sessions: Sessions, settings: Settings, data: Dataset) -> tuple[Content, ...]:
+    """The augmented vectors of the articles that the log names: no others are met in training."""
+    if not settings.augment:
+        return ()
+    keys = np.unique(np.append(data.log.impressions.items, data.log.clicks.article))
+    ids = expected_ids(settings)
+    with sessions() as session:
+        return tuple(
+            load_content(session, {name: view_id(encoder, view) for name, encoder in ids.items()}, keys)
+            for view in range(1, settings.augment + 1)
+        )
+
+
 def _write(sessions: Sessions, settings: Settings, model: Model, data: Dataset) -> None:
     ids = dict(enumerate(data.catalogue.article_ids))
     first = float(data.log.impressions.known_at[0]) if len(data.log.impressions) else None
     model = replace(model, since=model.since if model.since and np.isfinite(model.since) else first)
     write_snapshot(model, settings.snapshots / model.version, ids)
+    try:
+        _record(sessions, model)
+    except BaseException:
+        _forget(sessions, settings, model.version)
+        raise
+
+
+def _record(sessions: Sessions, model: Model) -> None:
     metrics: dict[str, Any] = {"training": model.metrics}
     with writing(sessions) as session:
         models.add_version(
             session, version=model.version, at=time.time(), since=model.since, until=model.until, metrics=metrics
         )
+        session.flush()
+        if models.live_version(session) is None:
+            models.promote(session, model.version, time.time(), FIRST_PROMOTION)
+
+
+def _forget(sessions: Sessions, settings: Settings, version: str) -> None:
+    """Remove a snapshot that did not come into the database, where that can be told."""
+    with suppress(SQLAlchemyError), sessions() as session:
+        if version not in {row.version for row in models.versions(session)}:
+            shutil.rmtree(settings.snapshots / version, ignore_errors=True)
+
+
+def _check_encoded(session: Session, encoders: dict[Modality, str]) -> None:
+    """Refuse to train without the vectors of a modality because they are another encoder's."""
+    for modality, encoder in encoders.items():
+        made_by = vectors.encoders_of(session, modality)
+        waiting = vectors.count_not_encoded(session, modality, encoder)
+        if made_by and encoder not in made_by and waiting:
+            raise RecsysError(
+                f"There are {modality} vectors of {', '.join(sorted(made_by))}, but none of {encoder} yet: run "
+                f"`recsys encode`, or restore {setting_of(modality)}."
+            )

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,10 +14,10 @@ from signal import SIG_IGN, SIGINT, signal
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from recsys.database import articles
-from recsys.database.session import Sessions, open_sessions
-from recsys.domain import Modality, RecsysError
-from recsys.encoders import Encoder, load_encoders
+from recsys.database import articles, served, vectors
+from recsys.database.session import Sessions, open_sessions, writing
+from recsys.domain import RecsysError
+from recsys.encoders import Encoder, ViewEncoder, load_encoders, with_views
 from recsys.lifecycle.encode import EncodeReport, encode_new
 from recsys.settings import Settings
 
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 LOCK = "worker.lock"
 EVERY = 0.5  # seconds between two looks at the catalogue
+TIDY_EVERY = 3600.0  # seconds between two looks for what is too old to keep
+DAY = 86400.0
 LONGEST_PAUSE = 60.0  # seconds between two tries while encoding fails
 NICENESS = 10  # readers waiting for an answer go first
 PATIENCE = 10.0  # seconds that a worker gets to end its batch
@@ -33,11 +36,15 @@ class _StoppedError(Exception):
     """The worker was told to stop while it had batches before it."""
 
 
+class _NewsError(Exception):
+    """Articles came while the worker was busy with what can wait."""
+
+
 def run_worker(settings: Settings, stop: threading.Event) -> None:
     """Encode new articles until ``stop`` is set; of several workers on one home, one works and the others wait.
 
     Raises:
-        RecsysError: when the database has no up-to-date schema.
+        RecsysError: when the database has no up-to-date schema, or the home may not be written to.
     """
     sessions = open_sessions(settings)
     with _only_one(settings, stop) as alone:
@@ -99,8 +106,12 @@ def _await_end_of_input(stop: threading.Event) -> None:
 @contextmanager
 def _only_one(settings: Settings, stop: threading.Event) -> Iterator[bool]:
     """Wait for this home's lock, which the system releases when its process ends; False when stopped before."""
-    settings.home.mkdir(parents=True, exist_ok=True)
-    with (settings.home / LOCK).open("w") as file:
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        file = (settings.home / LOCK).open("w")
+    except OSError as error:
+        raise RecsysError(f"The worker needs to write to RECSYS_HOME: {error}.") from error
+    with file:
         while not (alone := _locked(file.fileno())) and not stop.wait(EVERY):
             pass
         yield alone
@@ -115,23 +126,35 @@ def _locked(descriptor: int) -> bool:
 
 
 def _follow(sessions: Sessions, settings: Settings, stop: threading.Event) -> None:
-    """Encode whenever the catalogue has changed; what fails is tried again, ever more patiently."""
+    """Encode whenever the catalogue has changed, and tidy up by the hour; what fails is tried again, ever later."""
     encoders: list[Encoder] = []
-    seen, pause = -1, EVERY
+    seen, pause, tidy_at = -1, EVERY, 0.0
     while not stop.is_set():
         try:
             changes = _last_change(sessions)
             if changes != seen:
-                encoders = encoders or load_encoders(settings)
-                _encode(sessions, encoders, stop)
-                seen = changes
+                encoders = encoders or with_views(load_encoders(settings), settings.augment)
+                seen = changes if _encode(sessions, encoders, stop) else seen
+            if time.monotonic() >= tidy_at:
+                _tidy(sessions, settings)
+                tidy_at = time.monotonic() + TIDY_EVERY
             pause = EVERY
         except _StoppedError:
             return
         except (RecsysError, SQLAlchemyError, OSError, RuntimeError) as error:  # RuntimeError: torch's, out of memory
             pause = min(2 * pause, LONGEST_PAUSE)
-            log.warning("encoding failed, next try in %.0f s: %s", pause, error)
+            log.warning("the worker failed, next try in %.0f s: %s", pause, error)
         stop.wait(pause)
+
+
+def _tidy(sessions: Sessions, settings: Settings) -> None:
+    """Forget answers that nobody confirmed as seen, in small transactions."""
+    before, gone = time.time() - settings.served_days * DAY, served.BATCH
+    while gone == served.BATCH:
+        with writing(sessions) as session:
+            gone = served.forget_unseen(session, before, served.BATCH)
+        if gone:
+            log.info("forgot %d answers that were never seen", gone)
 
 
 def _last_change(sessions: Sessions) -> int:
@@ -139,13 +162,28 @@ def _last_change(sessions: Sessions) -> int:
         return articles.last_change(session)
 
 
-def _encode(sessions: Sessions, encoders: list[Encoder], stop: threading.Event) -> None:
-    def heed(_modality: Modality, _done: int, _total: int) -> None:
+def _encode(sessions: Sessions, encoders: list[Encoder], stop: threading.Event) -> bool:
+    """Encode what is new; False when articles came while augmented views were made, which only a training reads."""
+    views = [encoder for encoder in encoders if isinstance(encoder, ViewEncoder)]
+    plain = [encoder for encoder in encoders if not isinstance(encoder, ViewEncoder)]
+
+    def heed(stage: str, _done: int, _total: int) -> None:
         if stop.is_set():
             raise _StoppedError
+        if not any(stage == encoder.modality for encoder in plain) and _waiting(sessions, plain):
+            raise _NewsError
 
-    report = encode_new(sessions, encoders, heed)
-    _say(report)
+    try:
+        _say(encode_new(sessions, plain, heed))
+        _say(encode_new(sessions, views, heed))
+    except _NewsError:
+        return False
+    return True
+
+
+def _waiting(sessions: Sessions, encoders: list[Encoder]) -> bool:
+    with sessions() as session:
+        return any(vectors.count_not_encoded(session, e.modality, e.encoder_id) for e in encoders)
 
 
 def _say(report: EncodeReport) -> None:

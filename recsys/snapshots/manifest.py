@@ -17,9 +17,10 @@ class Shape(BaseModel):
 
     dims: dict[Modality, int]  # reduced content dimensions by modality
     ids: int  # rows of the id embedding
-    towers: dict[str, float]  # recsys.model.two_towers.TowerConfig
+    towers: dict[str, float]  # recsys.model.two_towers.TowerConfig, but for its fusion
     content_weight: dict[Modality, float]
     heads: bool
+    inputs: tuple[str, ...]  # names of the ranking head's pointwise inputs
 
 
 class _Header(BaseModel):
@@ -32,7 +33,7 @@ class Manifest(_Header):
     """The manifest of one version."""
 
     version: str
-    fusion: str = "gated"
+    fusion: str  # a name in recsys.model.fusion.FUSIONS
     encoders: dict[Modality, str]  # encoder ids
     shape: Shape
     since: Timestamp | None

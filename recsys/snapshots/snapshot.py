@@ -2,9 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from errno import ENOSPC
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +22,24 @@ from recsys.model.ranking_head import ListwiseHead, PointwiseHead
 from recsys.model.two_towers import TowerConfig, TwoTowers
 from recsys.pipeline.content import ContentSpace
 from recsys.pipeline.model import Heads, Model, Views
-from recsys.pipeline.scorer import widths
+from recsys.pipeline.scorer import input_names, widths
 from recsys.pipeline.towers import Towers
 from recsys.retrieval.index import VectorIndex
+from recsys.snapshots.folder import whole_folder
 from recsys.snapshots.manifest import Manifest, Shape, read_manifest, sha256, write_manifest
 
 WEIGHTS, LEARNED, CONTENT, ITEMS = "weights.safetensors", "learned.faiss", "content.faiss", "items.json"
+
+
+class OtherVersionError(RecsysError):
+    """A snapshot is whole, but made for another version of this program."""
+
 
 KeysOf = Callable[[Iterable[str]], dict[str, int]]
 
 
 def write_snapshot(model: Model, folder: Path, article_ids: dict[int, str]) -> None:
-    """Write a model under a temporary name and rename it to ``folder``, so that a snapshot is whole or absent.
+    """Write a model's folder, so that a snapshot is whole or absent, and clear away what killed processes left.
 
     Args:
         model: the version to write.
@@ -40,19 +49,14 @@ def write_snapshot(model: Model, folder: Path, article_ids: dict[int, str]) -> N
     Raises:
         RecsysError: when the disk does not take it.
     """
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
     try:
-        partial.mkdir(parents=True)
-        _write_files(model, partial, article_ids)
-        partial.rename(folder)
+        with whole_folder(folder) as partial:
+            _write_files(model, partial, article_ids)
     except (OSError, SafetensorError, RuntimeError) as error:  # RuntimeError: FAISS, for a full disk
         raise RecsysError(
-            f"Version {model.version} could not be written to {folder.parent} ({error}): see that there is room and "
-            "that you may write there, then train again."
+            f"Version {model.version} could not be written to {folder.parent} ({_reason(error)}): see that there is "
+            f"room ({_room(model, folder)}) and that you may write there, then train again."
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def read_snapshot(folder: Path, keys_of: KeysOf) -> Model:
@@ -86,8 +90,8 @@ def _read_files(manifest: Manifest, folder: Path, keys_of: KeysOf) -> Model:
 def _write_files(model: Model, folder: Path, article_ids: dict[int, str]) -> None:
     views = model.views
     save_file(_tensors(model), folder / WEIGHTS)
-    views.learned.save(folder / LEARNED)
-    views.content.save(folder / CONTENT)
+    _save_index(views.learned, folder / LEARNED)
+    _save_index(views.content, folder / CONTENT)
     items = {
         "learned": [article_ids[int(key)] for key in views.learned.keys],
         "content": [article_ids[int(key)] for key in views.content.keys],
@@ -95,7 +99,26 @@ def _write_files(model: Model, folder: Path, article_ids: dict[int, str]) -> Non
     }
     (folder / ITEMS).write_text(json.dumps(items))
     write_manifest(_manifest(model, folder), folder)
-    _sync(folder)
+
+
+def _save_index(index: VectorIndex, path: Path) -> None:
+    index.save(path)
+    if path.stat().st_size < 4 * len(index.keys) * index.dim:  # FAISS does not mind a file that cannot be closed
+        raise OSError(ENOSPC, os.strerror(ENOSPC), str(path))
+
+
+def _reason(error: Exception) -> str:
+    """What the system says; FAISS puts it in parentheses, behind the names of its own functions and files."""
+    text = " ".join(str(error).split())
+    inner = re.search(r"\(([^()]+)\)+$", text) if isinstance(error, RuntimeError) else None
+    return inner[1] if inner else text
+
+
+def _room(model: Model, folder: Path) -> str:
+    views = (model.views.learned, model.views.content)
+    needed = sum(tensor.nbytes for tensor in _tensors(model).values()) + sum(4 * len(v.keys) * v.dim for v in views)
+    there = next(path for path in folder.absolute().parents if path.exists())
+    return f"it takes {needed / 1e6:.1f} MB, {shutil.disk_usage(there).free / 1e6:.1f} MB are free"
 
 
 def _tensors(model: Model) -> dict[str, Tensor]:
@@ -114,12 +137,14 @@ def _manifest(model: Model, folder: Path) -> Manifest:
     shape = Shape(
         dims=towers.content_space.dims,
         ids=len(towers.id_keys),
-        towers=asdict(towers.config),
+        towers={name: value for name, value in asdict(towers.config).items() if name != "fusion"},
         content_weight=towers.content_space.weight,
         heads=model.heads is not None,
+        inputs=input_names(towers.content_space.modalities),
     )
     return Manifest(
         version=model.version,
+        fusion=towers.config.fusion,
         encoders=model.encoders,
         shape=shape,
         since=model.since,
@@ -132,7 +157,7 @@ def _manifest(model: Model, folder: Path) -> Manifest:
 def _towers(manifest: Manifest, tensors: dict[str, Tensor], id_keys: Ints) -> Towers:
     shape = manifest.shape
     kinds = {name: type(default) for name, default in asdict(TowerConfig()).items()}
-    config = TowerConfig(**{name: kinds[name](value) for name, value in shape.towers.items()})
+    config = TowerConfig(fusion=manifest.fusion, **{name: kinds[name](value) for name, value in shape.towers.items()})
     module = TwoTowers(shape.dims, shape.ids, config)
     module.load_state_dict(_part("towers", tensors))
     space = ContentSpace(
@@ -144,11 +169,24 @@ def _towers(manifest: Manifest, tensors: dict[str, Tensor], id_keys: Ints) -> To
 
 
 def _heads(manifest: Manifest, tensors: dict[str, Tensor]) -> Heads:
-    width, items, lists = widths(tuple(sorted(manifest.shape.dims)))
+    modalities = tuple(sorted(manifest.shape.dims))
+    _check_inputs(manifest, input_names(modalities))
+    width, items, lists = widths(modalities)
     heads = Heads(PointwiseHead(width), ListwiseHead(items, lists))
     heads.pointwise.load_state_dict(_part("pointwise", tensors))
     heads.listwise.load_state_dict(_part("listwise", tensors))
     return Heads(heads.pointwise.eval(), heads.listwise.eval())
+
+
+def _check_inputs(manifest: Manifest, given: tuple[str, ...]) -> None:
+    """Refuse a head whose inputs mean something else here, though there may be as many of them."""
+    read = manifest.shape.inputs
+    if read != given:
+        other = next((a for a, b in zip_longest(read, given) if a != b), None) or "fewer inputs"
+        raise OtherVersionError(
+            f"Snapshot {manifest.version} was written by another version of recsys, whose ranking head reads other "
+            f"inputs ({other}): use that version, or train again."
+        )
 
 
 def _state(name: str, module: nn.Module) -> dict[str, Tensor]:
@@ -158,10 +196,3 @@ def _state(name: str, module: nn.Module) -> dict[str, Tensor]:
 def _part(name: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     prefix = f"{name}."
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-
-
-def _sync(folder: Path) -> None:
-    """Have the disk hold every file before the folder gets its name."""
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())

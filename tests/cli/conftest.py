@@ -8,6 +8,7 @@ import made_world
 import pytest
 from cli_commands import Cli
 
+from recsys.cli import output
 from recsys.settings import Settings
 
 
@@ -18,7 +19,9 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RECSYS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "200")  # for commands in a process of their own
+    monkeypatch.setattr(output.out, "width", 200)
+    monkeypatch.setattr(output.err, "width", 200)
     return Cli(tmp_path / "home", monkeypatch, capsys)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cli_commands import Cli
+from typer import BadParameter
 
 from recsys.cli.output import parse_time, print_json
 from recsys.database.session import open_sessions, upgrade
@@ -93,7 +94,7 @@ class TestAnEmptyDatabase:
         ("arguments", "sentence"),
         [
             (("train",), "The log is empty"),
-            (("retrain",), "too short"),
+            (("retrain",), "no impression to judge"),
             (("evaluate", "--since", "2026-01-01"), "no model yet"),
             (("recommend", "u"), "No model is live yet"),
             (("similar", "a"), "No model is live yet"),
@@ -119,7 +120,6 @@ class TestWrongUsage:
             ("recommend", "u", "-n", "0"),
             ("recommend", "u", "-n", "many"),
             ("recommend", "u", "--at", "yesterday"),
-            ("similar", "a", "--by", "smell"),
             ("import", "parquet", "."),
             ("evaluate",),
             ("evaluate", "--since", "2026-13-01"),
@@ -130,6 +130,10 @@ class TestWrongUsage:
     def test_it_is_explained_and_exits_with_2(self, cli: Cli, arguments: tuple[str, ...]) -> None:
         cli.fails(*arguments, code=2)
 
+    @pytest.mark.parametrize("command", ["recommend", "similar", "promote"])
+    def test_an_id_that_is_no_text(self, cli: Cli, site: Settings, command: str) -> None:
+        assert r"'\udcff' cannot be written as UTF-8" in cli.fails(command, "\udcff")
+
     def test_a_time_that_is_none_is_shown_an_example(self, cli: Cli) -> None:
         assert "2026-03-22T07:00:00Z" in cli.fails("train", "--until", "soon", code=2)
 
@@ -137,7 +141,16 @@ class TestWrongUsage:
 class TestSettings:
     @pytest.mark.parametrize(
         ("name", "value"),
-        [("RECSYS_DIVERSITY", "7"), ("RECSYS_DEVICE", "toaster"), ("RECSYS_SECTION_CAP", "[/]")],
+        [
+            ("RECSYS_DIVERSITY", "7"),
+            ("RECSYS_DEVICE", "toaster"),
+            ("RECSYS_SECTION_CAP", "[/]"),
+            ("RECSYS_THREADS", "99999999999"),
+            ("RECSYS_LIVE_HOURS", "inf"),
+            ("RECSYS_LIVE_HOURS", "nan"),
+            ("RECSYS_SERVED_IS_SEEN", "perhaps"),
+            ("RECSYS_PROMOTE_MARGIN", ""),
+        ],
     )
     def test_one_that_cannot_be_is_named(
         self, cli: Cli, monkeypatch: pytest.MonkeyPatch, name: str, value: str
@@ -164,6 +177,16 @@ class TestSettings:
         assert cli.json("models")["live"] is None
         open_sessions(Settings(home=home, _env_file=None)).kw["bind"].dispose()
 
+    def test_a_dotenv_file_of_other_characters(self, cli: Cli) -> None:
+        Path(".env").write_bytes("RECSYS_HOME=\u00fcber".encode("latin-1"))
+        assert ".env file of this folder is not UTF-8" in cli.fails("models")
+
+    def test_a_password_is_not_shown(self, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("RECSYS_DATABASE_URL", "postgresql+psycopg://me:secret@127.0.0.1:1/news")
+        said = cli.fails("init")
+        assert "me:***@127.0.0.1" in said
+        assert "secret" not in said
+
     def test_a_dotenv_file(self, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv("RECSYS_HOME")
         Path(".env").write_text("RECSYS_HOME=elsewhere\n")
@@ -183,6 +206,12 @@ class TestSettings:
 )
 def test_times_without_a_zone_are_utc(text: str, moment: datetime) -> None:
     assert parse_time(text) == moment.timestamp()
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00", "1950-01-01", "noon"])
+def test_times_that_no_log_holds_are_wrong_usage(text: str) -> None:
+    with pytest.raises(BadParameter, match=r"1970 and 2200|not a time"):
+        parse_time(text)
 
 
 def test_figures_that_do_not_exist_are_null(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from made_world import DAY, END, NOBODY, NOW, SPLIT
 from recsys.database import articles, events, models
 from recsys.database.session import open_sessions, writing
 from recsys.domain import Article, Click
-from recsys.lifecycle.train import rfc3339
+from recsys.lifecycle.versions import rfc3339
 from recsys.settings import Settings
 
 AT = rfc3339(NOW)
@@ -101,6 +101,9 @@ class TestSimilar:
 
     def test_no_picture_no_neighbours(self, cli: Cli) -> None:
         assert cli.json("similar", "a80", "--by", "image")["items"] == []
+
+    def test_an_unknown_view(self, cli: Cli) -> None:
+        assert "no view 'smell': choose fused, image or title" in cli.fails("similar", "a79", "--by", "smell")
 
     def test_an_unknown_article(self, cli: Cli) -> None:
         assert "no article 'x[/]'" in cli.fails("similar", "x[/]")

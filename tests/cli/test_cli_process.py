@@ -36,6 +36,16 @@ def test_help_needs_no_model_library(cli: Cli) -> None:
         assert command in helped.stdout
 
 
+def test_listing_the_models_needs_no_model_library(cli: Cli, site: Settings) -> None:
+    code = (
+        "import sys; from recsys.cli import app; app(sys.argv[1:], standalone_mode=False);"
+        "print([n for n in ('torch', 'timm', 'faiss') if n in sys.modules])"
+    )
+    for command in ("models", "init"):
+        done = subprocess.run([sys.executable, "-c", code, command], check=True, capture_output=True, text=True)
+        assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_documents_on_standard_output_and_the_rest_on_standard_error(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "movies.csv").write_text("movieId,title,genres\n1,Alpha (1999),Drama\n")
     (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n7,1,5,1000000000\n")

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
-from recsys.database import articles, vectors
+from recsys.database import articles, served, vectors
 from recsys.database.session import upgrade, writing
-from recsys.domain import Article, RecsysError
+from recsys.database.tables import ServedRow
+from recsys.domain import Article, Context, RecsysError
 from recsys.encoders import expected_ids
 from recsys.lifecycle import worker
 from recsys.lifecycle.worker import run_worker
@@ -109,6 +111,25 @@ def test_a_failure_is_said_and_tried_again(sessions, settings, monkeypatch, capl
         until(lambda: _vector(sessions) == [5, 1])
     assert [record for record in caplog.messages if "out of memory" in record]
     assert encoder.calls == 3
+
+
+def test_answers_that_nobody_saw_are_forgotten_in_time(sessions, settings, monkeypatch):
+    monkeypatch.setattr(worker, "load_encoders", lambda _settings: [Short("short")])
+    monkeypatch.setattr(served, "BATCH", 2)
+    ages = {f"s{days}": float(days) for days in (1, 2, 3, 4, 5, 6)}
+    with writing(sessions) as session:
+        for name, days in ages.items():
+            served.log_served(
+                session, impression_id=name, user_id="ann", at=time.time() - days * worker.DAY, answer=[],
+                context=Context(), model_version="v",
+            )  # fmt: skip
+    with running(settings.model_copy(update={"served_days": 2.5})):
+        until(lambda: _served(sessions) == {"s1", "s2"})
+
+
+def _served(sessions):
+    with sessions() as session:
+        return set(session.scalars(select(ServedRow.impression_id)))
 
 
 def test_only_one_works_on_a_home_and_the_next_takes_over(sessions, settings, monkeypatch):

@@ -1,6 +1,7 @@
 """The gate: a candidate goes live when it is not worse on the newest slice, and never without saying why."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import made_world
 import numpy as np
@@ -16,6 +17,7 @@ from recsys.lifecycle.encode import EncodeReport
 from recsys.lifecycle.retrain import GATE, SLICE, Retrained, decide, newest_slice, retrain
 from recsys.pipeline.model import Model
 from recsys.settings import Settings
+from recsys.snapshots.manifest import read_manifest, write_manifest
 from recsys.snapshots.snapshot import read_snapshot, write_snapshot
 from recsys.training.fit import fit
 
@@ -112,10 +114,11 @@ def test_the_newest_slice_does_not_reach_into_what_the_live_version_saw() -> Non
         newest_slice((0.0, 10 * SLICE), seen=10 * SLICE + 1e-3)
 
 
-@pytest.mark.parametrize("span", [None, (5.0, 5.0)])
-def test_a_log_that_cannot_be_split_says_so(span: tuple[float, float] | None) -> None:
+def test_a_log_that_cannot_be_split_says_so() -> None:
     with pytest.raises(RecsysError, match="too short to hold out"):
-        newest_slice(span)
+        newest_slice((5.0, 5.0))
+    with pytest.raises(RecsysError, match=r"no impression to judge .* use `recsys train` and `recsys promote`"):
+        newest_slice(None)
 
 
 def test_a_candidate_that_is_not_worse_goes_live(
@@ -231,6 +234,27 @@ def test_a_live_version_of_other_encoders_makes_way(settings: Settings, world: S
     done = run(world, settings)
     assert (done.promoted, done.previous_metrics) == (True, None)
     assert "other encoders" in done.why
+    assert live(world) == done.version
+
+
+def test_a_live_version_whose_head_reads_other_inputs_makes_way(settings: Settings, world: Sessions) -> None:
+    folder = settings.snapshots / (live(world) or "")
+    manifest = read_manifest(folder)
+    inputs = ("another input", *manifest.shape.inputs[1:])
+    write_manifest(manifest.model_copy(update={"shape": manifest.shape.model_copy(update={"inputs": inputs})}), folder)
+    done = run(world, settings)
+    assert (done.promoted, done.previous_metrics) == (True, None)
+    assert "another version of recsys" in done.why
+
+
+def test_a_first_version_without_a_head_goes_live_all_the_same(
+    settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(world, "DELETE FROM promotions")
+    change(world, "DELETE FROM model_versions")
+    monkeypatch.setattr(room, "load_model", lambda *_: SimpleNamespace(heads=None))
+    done = run(world, settings)
+    assert (done.promoted, done.why, done.metrics) == (True, "nothing was live yet", {})
     assert live(world) == done.version
 
 

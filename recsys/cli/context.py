@@ -1,0 +1,53 @@
+"""What every command begins with, its settings, and ends with, what it prints."""
+
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.markup import escape
+
+from recsys.cli.output import out, parse_time, print_json
+from recsys.domain import RecsysError
+from recsys.settings import Settings
+
+Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]
+Time = Annotated[
+    float | None, typer.Option(parser=parse_time, metavar="TIME", help="RFC 3339 time; without a zone it is UTC")
+]
+
+
+def load_settings() -> Settings:
+    """The settings of the environment.
+
+    Raises:
+        RecsysError: when one of them cannot be what it is.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = "_".join(("RECSYS", *(str(part) for part in wrong["loc"]))).upper()
+        raise RecsysError(f"{name} cannot be {wrong['input']!r}: {wrong['msg']}.") from error
+    except UnicodeDecodeError as error:
+        raise RecsysError("The .env file of this folder is not UTF-8: save it as such.") from error
+
+
+def open_recommender(at: float | None) -> Any:
+    """What answers in this process, knowing the log until a time, or all of it."""
+    from recsys.database.session import open_sessions
+    from recsys.encoders import expected_ids
+    from recsys.serving.live import Live
+    from recsys.serving.recommender import Recommender
+
+    settings = load_settings()
+    sessions = open_sessions(settings)
+    live = Live(sessions, settings, expected_ids(settings), until=float("inf") if at is None else at)
+    return Recommender(sessions, settings, live)
+
+
+def show(document: Any, as_json: bool, text: Any) -> None:
+    """Print the document for programs, or the text for people."""
+    if as_json:
+        print_json(document)
+    else:
+        out.print(escape(text) if isinstance(text, str) else text, soft_wrap=isinstance(text, str), highlight=False)

@@ -1,0 +1,53 @@
+"""Names, describes and takes back model versions without loading one: none of this needs torch."""
+
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from recsys.database import models
+from recsys.database.session import Sessions, writing
+from recsys.database.tables import ModelVersionRow
+from recsys.domain import NotPossibleError, RecsysError, Timestamp
+from recsys.settings import Settings
+from recsys.snapshots.manifest import read_manifest
+
+
+def new_version() -> str:
+    """A name for a version: by the time of day, so that names sort by it, and what no other training draws."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def describe(row: ModelVersionRow) -> dict[str, Any]:
+    """A version for people and for JSON."""
+    return {
+        "version": row.version,
+        "created_at": rfc3339(row.created_at),
+        "since": None if row.since is None else rfc3339(row.since),
+        "until": None if row.until is None else rfc3339(row.until),
+        "status": row.status,
+        "reason": row.reason,
+        "metrics": row.metrics,
+    }
+
+
+def rollback(sessions: Sessions, settings: Settings) -> str:
+    """Make the version live that was live before the present one, and return it.
+
+    Raises:
+        NotPossibleError: when there is none, or its snapshot is not whole any more; nothing is changed then.
+    """
+    with writing(sessions) as session:
+        version = models.rollback(session, time.time())
+        try:
+            read_manifest(settings.snapshots / version)
+        except RecsysError as error:
+            raise NotPossibleError(
+                f"Version {version}, which was live before, cannot be served. {error} `recsys models` lists the others."
+            ) from error
+    return version
+
+
+def rfc3339(at: Timestamp) -> str:
+    """A time for people and for JSON."""
+    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
