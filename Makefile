@@ -15,8 +15,8 @@ setup: $(INSTALLED)  ## make .venv and install recsys in it, with the tools of i
 demo: $(INSTALLED)  ## from the sample to recommendations, retrained once
 	$(BIN)/recsys demo
 
-serve: $(INSTALLED)  ## start the API, on the demo's data unless there is other
-	@test -e $${RECSYS_HOME:-var}/recsys.db || $(BIN)/recsys demo
+serve: $(INSTALLED)  ## start the API; with no database yet, on the demo's data
+	@$(BIN)/python -c 'from recsys.settings import Settings as S; s = S(); raise SystemExit(not (s.database_url or (s.home / "recsys.db").exists()))' || $(BIN)/recsys demo
 	$(BIN)/recsys serve
 
 test: $(INSTALLED)  ## run every check and say how long each took
