@@ -4,8 +4,6 @@ DIR is a MovieLens folder with posters (protocol B of ``quality.py``: G all film
 """
 
 import argparse
-import json
-import platform
 import sys
 import tempfile
 import time
@@ -16,7 +14,7 @@ import movielens
 import numpy as np
 import torch
 from movielens import Events, Films
-from quality import two_towers
+from quality import two_towers, write_json
 from rich.console import Console
 
 from recsys.database.session import Sessions, open_sessions
@@ -44,8 +42,7 @@ def main() -> None:
     seconds = round(time.perf_counter() - started, 1)
     Console(width=170).print(table(rows, list(rows[0])))
     if options.json:
-        machine = f"{platform.machine()}, {options.threads} thread(s), torch {torch.__version__}"
-        options.json.write_text(json.dumps({"rows": rows, "machine": machine, "seconds": seconds}, indent=1))
+        write_json(options.json, rows, options.threads, seconds)
 
 
 def run(folder: Path, home: Path, counts: list[int], seeds: int) -> list[Row]:

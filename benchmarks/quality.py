@@ -51,8 +51,13 @@ def main() -> None:
     for some, columns in _tables(rows):
         Console(width=170).print(table(some, columns))
     if options.json:
-        machine = f"{platform.machine()}, {options.threads} thread(s), torch {torch.__version__}"
-        options.json.write_text(json.dumps({"rows": rows, "machine": machine, "seconds": seconds}, indent=1))
+        write_json(options.json, rows, options.threads, seconds)
+
+
+def write_json(file: Path, rows: list[Row], threads: int, seconds: float) -> None:
+    """Rows, machine and seconds of one run."""
+    machine = f"{platform.machine()}, {threads} thread(s), torch {torch.__version__}"
+    file.write_text(json.dumps({"rows": rows, "machine": machine, "seconds": seconds}, indent=1))
 
 
 def run_movielens(options: argparse.Namespace) -> list[Row]:

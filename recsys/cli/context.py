@@ -1,5 +1,6 @@
 """What every command begins with, its settings, and ends with, what it prints."""
 
+import time
 from typing import Annotated, Any
 
 import typer
@@ -41,7 +42,7 @@ def open_recommender(at: float | None) -> Any:
 
     settings = load_settings()
     sessions = open_sessions(settings)
-    live = Live(sessions, settings, expected_ids(settings), until=float("inf") if at is None else at)
+    live = Live(sessions, settings, expected_ids(settings), until=time.time() if at is None else at)
     return Recommender(sessions, settings, live)
 
 

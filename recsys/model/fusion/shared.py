@@ -1,5 +1,6 @@
 """What all fusions share: standardised inputs, what is there and what training drops, and the contract."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +23,7 @@ class FusionConfig:
     id_dropout: float = 0.2
 
 
-class Fusion(nn.Module):
+class Fusion(nn.Module, ABC):
     """The contract: vectors by modality, a mask and id rows in; fused embeddings and the weight of each modality out.
 
     Every modality becomes a *part* of the same length, as is the id embedding; ``fuse`` makes one of the parts.
@@ -44,6 +45,7 @@ class Fusion(nn.Module):
             self.register_buffer(f"mean_{number}", torch.zeros(config.dims[name]))
             self.register_buffer(f"scale_{number}", torch.ones(()))
 
+    @abstractmethod
     def fuse(self, parts: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Fused embeddings (n, dim) and weights (n, modalities + 1), both zeros where nothing is present.
 
@@ -51,7 +53,6 @@ class Fusion(nn.Module):
             parts: (n, modalities + 1, part_dim), zeros where missing.
             present: (n, modalities + 1) bool.
         """
-        raise NotImplementedError
 
     @torch.no_grad()
     def standardise(self, vectors: dict[str, Tensor], mask: dict[str, Tensor]) -> None:
