@@ -18,7 +18,7 @@ from recsys.serving.live import SETTLED, Live
 LATER = NOW + 10.0
 
 
-def wait_for(what: Callable[[], bool], patience: float = 10.0) -> bool:
+def wait_for(what: Callable[[], bool], patience: float = 60.0) -> bool:
     until = time.monotonic() + patience
     while not what() and time.monotonic() < until:
         time.sleep(0.01)
@@ -174,7 +174,7 @@ def test_the_background_thread_follows(site: Site, running: Live) -> None:
     before = int(running.world.state.totals[key, 0])
     site.click("u01", "a80", NOW)
     assert wait_for(lambda: running.world.state.totals[key, 0] == before + 1)
-    assert running.caught_up
+    assert wait_for(lambda: running.caught_up)
 
 
 def test_a_database_that_is_away_for_a_while_is_followed_again(
