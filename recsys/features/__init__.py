@@ -1,1 +1,23 @@
 """The fold over the log: state at an instant, ranking features of it, and its replay over history."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from numba.core import config
+
+
+def _cache_by_source() -> None:
+    """Keep compiled code under the hash of all the sources it comes from.
+
+    numba looks at the file of a function alone, not at those it calls: after a change in one file it would go on
+    with the old code from another. What the user set as NUMBA_CACHE_DIR stays the place, with a folder in it.
+    """
+    here = Path(__file__).parent
+    sources = [*sorted(here.glob("*.py")), here.parent / "columns.py"]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    beside = here / "__pycache__" if os.access(here, os.W_OK) else Path.home() / ".cache" / "recsys" / "numba"
+    config.CACHE_DIR = str(Path(config.CACHE_DIR or beside) / digest)  # type: ignore[attr-defined]
+
+
+_cache_by_source()

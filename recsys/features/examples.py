@@ -30,15 +30,17 @@ class Examples:
         return len(self.user)
 
 
-def allocate(log: EventLog, scored: Ints, lengths: Ints) -> Examples:
-    """Empty examples with so many rows (lengths) for each of the ``scored`` impressions of a log."""
-    offsets = np.zeros(len(scored) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    rows, impressions = int(offsets[-1]), log.impressions
+def allocate(log: EventLog, scored: Ints, samples: Ints) -> Examples:
+    """Empty examples of the ``scored`` impressions of a log, with places for so many samples (lists,) behind each."""
+    impressions = log.impressions
+    shown = np.diff(impressions.offsets)[scored]
+    offsets = np.concatenate([[0], np.cumsum(shown + samples)])
+    rows = int(offsets[-1])
+    place = np.arange(rows) - np.repeat(offsets[:-1], shown + samples)
     return Examples(
         offsets=offsets,
         keys=np.full(rows, NONE, np.int64),
-        shown=np.zeros(rows, np.bool_),
+        shown=place < np.repeat(shown, shown + samples),
         labels=np.zeros(rows, np.float32),
         features=np.zeros((rows, WIDTH), np.float32),
         position=impressions.position[scored],
@@ -51,18 +53,19 @@ def allocate(log: EventLog, scored: Ints, lengths: Ints) -> Examples:
 
 
 def labelled(examples: Examples, log: EventLog) -> Examples:
-    """Mark the rows that were shown, and those of them that were clicked as far as ``log`` knows."""
-    clicked = log.clicks.weight > 0
-    pairs = np.stack([log.clicks.impression, log.clicks.article], axis=1)[clicked & (log.clicks.impression != NONE)]
-    lists = np.repeat(np.arange(len(examples)), np.diff(examples.offsets))
-    lengths = dict(zip(log.impressions.position, np.diff(log.impressions.offsets), strict=True))
-    inside = np.arange(len(examples.keys)) - examples.offsets[lists]
-    shown_lengths = np.array([lengths[p] for p in examples.position], np.int64)
-    examples.shown[:] = inside < shown_lengths[lists]
-    width = int(max(examples.keys.max(initial=0), pairs[:, 1].max(initial=0))) + 1
-    codes = examples.position[lists] * width + examples.keys
-    examples.labels[:] = examples.shown & np.isin(codes, pairs[:, 0] * width + pairs[:, 1])
+    """Mark the rows that were clicked as far as ``log`` knows."""
+    positions = np.repeat(examples.position, np.diff(examples.offsets))
+    examples.labels[:] = examples.shown & is_clicked(log, positions, examples.keys)
     return examples
+
+
+def is_clicked(log: EventLog, positions: Ints, keys: Ints) -> Bools:
+    """Which articles (n,) a log knows to be clicked in the impressions of these positions (n,)."""
+    clicks = log.clicks
+    known = (clicks.weight > 0) & (clicks.impression != NONE)
+    width = int(max(keys.max(initial=0), clicks.article.max(initial=0))) + 1
+    clicked: Bools = np.isin(positions * width + keys, clicks.impression[known] * width + clicks.article[known])
+    return clicked
 
 
 def compacted(examples: Examples) -> Examples:

@@ -11,11 +11,12 @@ from numba import njit
 
 from recsys.columns import NONE, Catalogue, Floats, Floats32, Ints
 from recsys.features.history import UserView, liked_of, taste_of
-from recsys.features.marks import Scratch, mark_readers, mark_user, unmark
-from recsys.features.state import CHANCES, CLICKS, EXPOSURES, HALF_LIVES, READERS, TASTE, ArticleState, cell_of
+from recsys.features.marks import HISTORY, KINDS, Scratch, mark_readers, mark_user, unmark
+from recsys.features.state import CHANCES, CLICKS, EXPOSURES, HALF_LIVES, RATES, READERS, TASTE, ArticleState, cell_of
 
 PRIOR = 10.0  # exposures' worth of the general CTR that every article starts with
-NEVER = 24.0 * 60.0  # hours since something that never happened
+NEVER = 60.0 * 24.0 * 60.0  # minutes since something that never happened
+LIKENESS_HALF_LIFE = 24.0 * 3600.0  # seconds, of readers who are like the user; the shorter ones are its powers
 
 _HALF_LIFE_NAMES = ("30m", "2h", "8h", "24h", "72h")
 COUNTERS = tuple(
@@ -24,10 +25,12 @@ COUNTERS = tuple(
     for half in _HALF_LIFE_NAMES
     for what in ("clicks", "exposures", "ctr", "lift")
 )
+RATINGS = ("rating_slow", "rating_medium", "rating_fast")
 SHARES = tuple(f"share_of_clicks_{half}" for half in _HALF_LIFE_NAMES)
 AGES = ("since_first_shown", "since_last_shown", "since_published")
 SEEN = ("times_shown_to_user", "since_shown_to_user", "times_clicked_by_user", "since_clicked_by_user")
 CO_CLICK = ("co_click_last", "co_click_recent", "co_click_history", "co_click_context", "title_taste")
+LIKENESS = tuple(f"{what}_{hours}h" for hours in (24, 8, 2) for what in ("readers_like_user", "likeness_of_readers"))
 CATALOGUE = (
     "section_share_of_user", "section_of_last_click", "section_of_context", "premium", "premium_for_subscriber",
     "premium_share_of_user", "length", "length_from_users_mean",
@@ -36,7 +39,7 @@ REQUEST = (
     "user_clicks", "user_rows", "since_user_click", "since_user_shown", "user_rows_last_day", "front_page",
     "article_page", "desktop", "mobile", "tablet", "subscriber", "hour_sin", "hour_cos", "clicks_overall",
 )  # fmt: skip
-FEATURES = COUNTERS + SHARES + AGES + SEEN + CO_CLICK + CATALOGUE + REQUEST
+FEATURES = COUNTERS + SHARES + RATINGS + AGES + SEEN + CO_CLICK + LIKENESS + CATALOGUE + REQUEST
 WIDTH = len(FEATURES)
 VARYING = WIDTH - len(REQUEST)  # the leading columns differ between the candidates of one list
 
@@ -105,20 +108,21 @@ def compute_features(
     for i in range(len(candidates)):
         a, row = candidates[i], out[i]
         at = _counters(state, a, cell, t, general, row)
-        row[at] = _log_hours(t - state.first_shown[a])
-        row[at + 1] = _log_hours(t - state.last_shown[a])
+        row[at] = _log_minutes(t - state.first_shown[a])
+        row[at + 1] = _log_minutes(t - state.last_shown[a])
         published = attributes.published_at[a]
-        row[at + 2] = _log_hours(np.inf if np.isnan(published) else max(0.0, t - published))
+        row[at + 2] = _log_minutes(np.inf if np.isnan(published) else max(0.0, t - published))
         at = _seen(scratch, a, t, row, at + 3)
         at = _co_click(state, scratch, taste, a, row, at)
+        at = _likeness(state, scratch, a, t, row, at)
         at = _catalogue(attributes, a, last, request, shares, premium_share, mean_length, row, at)
         row[at:] = tail
     unmark(state, view, request.context_article, scratch)
 
 
 @njit(cache=True)
-def _log_hours(seconds: float) -> np.float64:
-    return np.float64(np.log1p(min(max(seconds, 0.0) / 3600.0, NEVER)))
+def _log_minutes(seconds: float) -> np.float64:
+    return np.float64(np.log1p(min(max(seconds, 0.0) / 60.0, NEVER)))
 
 
 @njit(cache=True)
@@ -155,15 +159,17 @@ def _counters(state: ArticleState, a: int, cell: int, t: float, general: Floats,
             at += 4
             if place == 0:
                 row[shares + h] = np.log((clicks + 0.1) / (general[2, h] + 10.0))
-    return shares + len(HALF_LIVES)
+    for r in range(len(RATES)):
+        row[shares + len(HALF_LIVES) + r] = state.ratings[a, r]
+    return shares + len(HALF_LIVES) + len(RATES)
 
 
 @njit(cache=True)
 def _seen(scratch: Scratch, a: int, t: float, row: Floats32, at: int) -> int:
     row[at] = np.log1p(scratch.times_shown[a])
-    row[at + 1] = _log_hours(t - scratch.last_shown[a] if scratch.times_shown[a] > 0 else np.inf)
+    row[at + 1] = _log_minutes(t - scratch.last_shown[a] if scratch.times_shown[a] > 0 else np.inf)
     row[at + 2] = np.log1p(scratch.times_clicked[a])
-    row[at + 3] = _log_hours(t - scratch.last_clicked[a] if scratch.times_clicked[a] > 0 else np.inf)
+    row[at + 3] = _log_minutes(t - scratch.last_clicked[a] if scratch.times_clicked[a] > 0 else np.inf)
     return at + 4
 
 
@@ -171,13 +177,13 @@ def _seen(scratch: Scratch, a: int, t: float, row: Floats32, at: int) -> int:
 def _co_click(state: ArticleState, scratch: Scratch, taste: Floats, a: int, row: Floats32, at: int) -> int:
     """Marks of the article's readers, damped by their number (for marks of 1 / sqrt(readers), a cosine)."""
     count = min(state.reader_total[a], READERS)
-    sums = np.zeros(4)
+    sums = np.zeros(KINDS)
     for i in range(count):
         reader = state.readers[a, i]
-        for kind in range(4):
-            sums[kind] += scratch.marks[kind, reader]
+        for kind in range(KINDS):
+            sums[kind] += scratch.marks[reader, kind]
     damping = np.sqrt(count + 4.0)
-    for kind in range(4):
+    for kind in range(KINDS):
         row[at + kind] = np.log1p(10.0 * sums[kind] / damping)
     norm, dot = 0.0, 0.0
     for d in range(TASTE):
@@ -185,6 +191,24 @@ def _co_click(state: ArticleState, scratch: Scratch, taste: Floats, a: int, row:
         dot += state.taste[a, d] * taste[d]
     row[at + 4] = dot / np.sqrt(norm) if norm > 0.0 else 0.0
     return at + 5
+
+
+@njit(cache=True)
+def _likeness(state: ArticleState, scratch: Scratch, a: int, t: float, row: Floats32, at: int) -> int:
+    """How many readers like the user came lately, and how like the user its late readers are: a kernel of readers."""
+    sums, totals, aged = np.zeros(3), np.zeros(3), np.empty(3)
+    for i in range(min(state.reader_total[a], READERS)):
+        aged[0] = 2.0 ** (-max(0.0, t - state.reader_at[a, i]) / LIKENESS_HALF_LIFE)
+        aged[1] = aged[0] * aged[0] * aged[0]
+        aged[2] = (aged[1] * aged[1]) * (aged[1] * aged[1])
+        mark = scratch.marks[state.readers[a, i], HISTORY]
+        for h in range(3):
+            sums[h] += aged[h] * mark
+            totals[h] += aged[h]
+    for h in range(3):
+        row[at + 2 * h] = np.log1p(10.0 * sums[h])
+        row[at + 2 * h + 1] = 10.0 * sums[h] / (totals[h] + 1.0)
+    return at + 6
 
 
 @njit(cache=True)
@@ -221,8 +245,8 @@ def _request_features(state: ArticleState, liked: UserView, request: RequestCont
     angle = 2.0 * np.pi * (t % 86400.0) / 86400.0
     tail[0] = np.log1p(len(liked.clicked))
     tail[1] = np.log1p(len(liked.shown))
-    tail[2] = _log_hours(t - liked.clicked_at[-1] if len(liked.clicked) > 0 else np.inf)
-    tail[3] = _log_hours(t - liked.shown_at[-1] if len(liked.shown) > 0 else np.inf)
+    tail[2] = _log_minutes(t - liked.clicked_at[-1] if len(liked.clicked) > 0 else np.inf)
+    tail[3] = _log_minutes(t - liked.shown_at[-1] if len(liked.shown) > 0 else np.inf)
     tail[4] = np.log1p(last_day)
     tail[5] = request.page == 1
     tail[6] = request.page == 2

@@ -10,6 +10,9 @@ from recsys.features.history import UserView
 from recsys.features.state import READERS, ArticleState
 
 RECENT = 5  # newest liked clicks for co-click
+KINDS = 4
+LAST, NEWEST, HISTORY, CONTEXT = range(KINDS)  # readers of the last click, the newest, all, the article being read
+FEW = 4096  # users up to which wiping all their marks is quicker than finding those that were marked
 
 
 class Scratch(NamedTuple):
@@ -19,7 +22,7 @@ class Scratch(NamedTuple):
     last_shown: Floats  # (articles,)
     times_clicked: Ints  # (articles,)
     last_clicked: Floats  # (articles,)
-    marks: Floats  # (4, users)
+    marks: Floats  # (users, KINDS)
 
 
 def scratch_for(articles: int, users: int) -> Scratch:
@@ -29,7 +32,7 @@ def scratch_for(articles: int, users: int) -> Scratch:
         np.zeros(articles),
         np.zeros(articles, np.int64),
         np.zeros(articles),
-        np.zeros((4, users)),
+        np.zeros((users, KINDS)),
     )
 
 
@@ -46,26 +49,40 @@ def mark_user(view: UserView, scratch: Scratch) -> None:
 
 @njit(cache=True)
 def mark_readers(state: ArticleState, liked: UserView, user: int, context_article: int, scratch: Scratch) -> None:
-    """Mark the readers of the articles that the user liked: of the last, the newest, all; and of the one being read."""
+    """Mark the readers of the articles that the user liked: of the last, the newest, all; and of the one being read.
+
+    The user is none of them.
+    """
     clicks = len(liked.clicked)
     for i in range(clicks):
-        _mark(state, liked.clicked[i], user, 2, scratch)
-        if i >= clicks - RECENT:
-            _mark(state, liked.clicked[i], user, 1, scratch)
-        if i == clicks - 1:
-            _mark(state, liked.clicked[i], user, 0, scratch)
+        if i < clicks - RECENT:
+            _mark(state, liked.clicked[i], HISTORY, scratch)
+        else:
+            _mark_both(state, liked.clicked[i], scratch)
+    if clicks > 0:
+        _mark(state, liked.clicked[clicks - 1], LAST, scratch)
     if context_article != NONE:
-        _mark(state, context_article, user, 3, scratch)
+        _mark(state, context_article, CONTEXT, scratch)
+    if 0 <= user < len(scratch.marks):
+        scratch.marks[user] = 0.0
 
 
 @njit(cache=True)
-def _mark(state: ArticleState, article: int, user: int, kind: int, scratch: Scratch) -> None:
+def _mark(state: ArticleState, article: int, kind: int, scratch: Scratch) -> None:
     count = min(state.reader_total[article], READERS)
     weight = 1.0 / np.sqrt(count + 4.0)
     for r in range(count):
-        reader = state.readers[article, r]
-        if reader != user:
-            scratch.marks[kind, reader] += weight
+        scratch.marks[state.readers[article, r], kind] += weight
+
+
+@njit(cache=True)
+def _mark_both(state: ArticleState, article: int, scratch: Scratch) -> None:
+    """As one of all the articles that the user liked, and as one of the newest."""
+    count = min(state.reader_total[article], READERS)
+    weight = 1.0 / np.sqrt(count + 4.0)
+    for r in range(count):
+        scratch.marks[state.readers[article, r], HISTORY] += weight
+        scratch.marks[state.readers[article, r], NEWEST] += weight
 
 
 @njit(cache=True)
@@ -77,6 +94,10 @@ def unmark(state: ArticleState, view: UserView, context_article: int, scratch: S
     for article in view.clicked:
         scratch.times_clicked[article] = 0
         scratch.last_clicked[article] = 0.0
+    if len(scratch.marks) < FEW:
+        scratch.marks[:] = 0.0
+        return
+    for article in view.clicked:
         _clear_marks(state, article, scratch)
     if context_article != NONE:
         _clear_marks(state, context_article, scratch)
@@ -85,4 +106,5 @@ def unmark(state: ArticleState, view: UserView, context_article: int, scratch: S
 @njit(cache=True)
 def _clear_marks(state: ArticleState, article: int, scratch: Scratch) -> None:
     for r in range(min(state.reader_total[article], READERS)):
-        scratch.marks[:, state.readers[article, r]] = 0.0
+        for kind in range(KINDS):
+            scratch.marks[state.readers[article, r], kind] = 0.0

@@ -72,9 +72,7 @@ class Replay:
         events = in_order(log)
         times = log.impressions.known_at
         scored = np.flatnonzero((times >= score_from) & (times < score_until))
-        chosen = drawn(self.seed, log.impressions.position[scored], self.sample_every)
-        lengths = np.diff(log.impressions.offsets)[scored] + self.sampled * chosen
-        examples = allocate(log, scored, lengths)
+        examples = allocate(log, scored, self._samples(log, scored))
         slot = np.full(len(log.impressions), NONE, np.int64)
         slot[scored] = np.arange(len(scored))
         _replay(
@@ -83,6 +81,15 @@ class Replay:
             self.sampled, self.live_seconds, self.seed, log.impressions.position,
         )  # fmt: skip
         return labelled(examples, log) if self.sampled == 0 else compacted(labelled(examples, log))
+
+    def most_rows(self, log: EventLog, score_from: Timestamp = -np.inf) -> int:
+        """Rows that the lists of a log from a time on have at most, samples included."""
+        scored = np.flatnonzero(log.impressions.known_at >= score_from)
+        return int((np.diff(log.impressions.offsets)[scored] + self._samples(log, scored)).sum())
+
+    def _samples(self, log: EventLog, scored: Ints) -> Ints:
+        """How many samples each of these lists is to have."""
+        return self.sampled * drawn(self.seed, log.impressions.position[scored], self.sample_every)
 
     def resume(self, state: ArticleState, past: EventLog) -> None:
         """Continue from a checkpoint's state; users are known again from ``past``, the log that it has folded.
@@ -175,7 +182,8 @@ def _fold_stamp(
                 user = events.click_user[i]
                 taste = taste_of(liked_of(view_of(rings, user)), attributes.signatures)
                 cell, counted = events.click_cell[i], events.click_counted[i]
-                fold_click(state, t, cell, events.click_article[i], events.click_reader[i], counted, taste)
+                reader, at = events.click_reader[i], events.click_at[i]
+                fold_click(state, t, at, cell, events.click_article[i], reader, counted, taste)
         else:
             items = events.items[events.offsets[i] : events.offsets[i + 1]]
             fold_impression(state, t, cell_of(events.page[i], events.device[i]), items)

@@ -22,6 +22,8 @@ CLICKS, EXPOSURES, CHANCES = 0, 1, 2  # chances: the sum of 1 / list length, the
 CELLS = 7  # 0 is the whole log; 1 to 6 are two kinds of page times three kinds of device
 READERS = 128  # newest readers remembered per article; the oldest is overwritten
 TASTE = 64  # dimensions of a title signature
+RATES = np.array([0.2, 0.8, 3.0])  # how fast ratings follow the newest clicks
+DAY = 3  # the half-life over which lists are counted for the clicks that one of them brings
 
 
 class ArticleState(NamedTuple):
@@ -33,8 +35,10 @@ class ArticleState(NamedTuple):
     last_shown: Floats  # (articles,) seconds, -inf never
     totals: Ints  # (articles, 2) clicks and exposures ever
     readers: Ints  # (articles, READERS) user keys, a ring
+    reader_at: Floats  # (articles, READERS) seconds, when each of them clicked
     reader_total: Ints  # (articles,) readers ever
     taste: Floats  # (articles, TASTE) sum of its readers' title tastes at their clicks
+    ratings: Floats  # (articles, rates) see ``_expect``
 
 
 def empty_state(articles: int) -> ArticleState:
@@ -46,8 +50,10 @@ def empty_state(articles: int) -> ArticleState:
         last_shown=np.full(articles, -np.inf),
         totals=np.zeros((articles, 2), np.int64),
         readers=np.zeros((articles, READERS), np.int64),
+        reader_at=np.zeros((articles, READERS)),
         reader_total=np.zeros(articles, np.int64),
         taste=np.zeros((articles, TASTE)),
+        ratings=np.zeros((articles, len(RATES))),
     )
 
 
@@ -95,15 +101,18 @@ def _layout(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[tuple[int, ...]
 def merged(first: ArticleState, second: ArticleState) -> ArticleState:
     """The state of two adjacent slices of time, from the state that each slice alone gives.
 
-    Integers, minima and maxima are exact; decayed sums agree within rounding (1e-9 relative).
+    Integers, minima and maxima are exact; decayed sums agree within rounding (1e-9 relative). Tastes and ratings add up
+    what each slice alone says, which knew neither the readers' nor the articles' past.
     """
     stamp = np.maximum(first.stamp, second.stamp)
     newest = np.minimum(second.reader_total, READERS)
-    readers = first.readers.copy()
+    readers, reader_at = first.readers.copy(), first.reader_at.copy()
     for article in np.flatnonzero(newest):
         count = newest[article]
         behind = np.arange(second.reader_total[article] - count, second.reader_total[article])
-        readers[article, (first.reader_total[article] + behind) % READERS] = second.readers[article, behind % READERS]
+        slots = (first.reader_total[article] + behind) % READERS
+        readers[article, slots] = second.readers[article, behind % READERS]
+        reader_at[article, slots] = second.reader_at[article, behind % READERS]
     return ArticleState(
         counts=_aged(first, stamp) + _aged(second, stamp),
         stamp=stamp,
@@ -111,8 +120,10 @@ def merged(first: ArticleState, second: ArticleState) -> ArticleState:
         last_shown=np.maximum(first.last_shown, second.last_shown),
         totals=first.totals + second.totals,
         readers=readers,
+        reader_at=reader_at,
         reader_total=first.reader_total + second.reader_total,
         taste=first.taste + second.taste,
+        ratings=first.ratings + second.ratings,
     )
 
 
@@ -131,6 +142,7 @@ def cell_of(page: int, device: int) -> int:
 @njit(cache=True)
 def fold_impression(state: ArticleState, t: float, cell: int, items: Ints) -> None:
     """Count every item of a list as shown at ``t`` seconds."""
+    _expect(state, t, items)
     chance = 1.0 / max(len(items), 1)
     for article in items:
         state.first_shown[article] = min(state.first_shown[article], t)
@@ -145,14 +157,46 @@ def fold_impression(state: ArticleState, t: float, cell: int, items: Ints) -> No
 
 
 @njit(cache=True)
-def fold_click(state: ArticleState, t: float, cell: int, article: int, user: int, counted: bool, taste: Floats) -> None:
-    """Remember the reader of an article and their taste (TASTE,), and count the click where it is ``counted``."""
-    state.readers[article, state.reader_total[article] % READERS] = user
+def _expect(state: ArticleState, t: float, items: Ints) -> None:
+    """Take from the ratings of a list's items the click that they bring together, by their chances of it.
+
+    A click gives as much to the one article it falls on, so a rating follows how much better an article does than its
+    ratings said, among the very articles it stood beside: a stochastic gradient step of the Plackett-Luce model (Elo
+    1978 for pairs; Luce 1959), at several rates.
+    """
+    factor = 2.0 ** (-max(0.0, t - state.stamp[0, 0]) / HALF_LIVES[DAY])
+    lists = state.counts[0, 0, CHANCES, DAY] * factor
+    clicks = (state.counts[0, 0, CLICKS, DAY] * factor + 1.0) / (lists + 1.0)  # that a list brings
+    chances = np.empty(len(items))
+    for r in range(len(RATES)):
+        highest = -np.inf
+        for article in items:
+            highest = max(highest, state.ratings[article, r])
+        for i in range(len(items)):
+            chances[i] = np.exp(state.ratings[items[i], r] - highest)
+        chances *= RATES[r] * clicks / max(chances.sum(), 1.0)
+        for i in range(len(items)):
+            state.ratings[items[i], r] -= chances[i]
+
+
+@njit(cache=True)
+def fold_click(
+    state: ArticleState, t: float, at: float, cell: int, article: int, user: int, counted: bool, taste: Floats
+) -> None:
+    """Remember the reader of an article, when they clicked (``at``) and their taste (TASTE,).
+
+    Count the click, as of ``t`` when it became known, where it is ``counted``.
+    """
+    slot = state.reader_total[article] % READERS
+    state.readers[article, slot] = user
+    state.reader_at[article, slot] = at
     state.reader_total[article] += 1
     state.taste[article] += taste
     if not counted:
         return
     state.totals[article, CLICKS] += 1
+    for r in range(len(RATES)):
+        state.ratings[article, r] += RATES[r]
     for row in (article, 0):
         for c in (0, cell):
             _decay(state, row, c, t)

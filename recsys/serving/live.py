@@ -82,7 +82,7 @@ class Live:
 
     def reader(self) -> Reader:
         """The world with scratch memory; to be used while ``lock`` is held."""
-        if len(self._scratch.last_shown) < len(self.world.catalogue) or self._scratch.marks.shape[1] < self._users:
+        if len(self._scratch.last_shown) < len(self.world.catalogue) or len(self._scratch.marks) < self._users:
             self._scratch = self._new_scratch()
         return Reader(self.world, self._scratch)
 

@@ -57,9 +57,9 @@ def ages(known: Reference, article: int) -> Row:
     times = [s.known_at for s in known.shown if article in s.items]
     published = known.world.attributes.published_at[article]
     return {
-        "since_first_shown": _hours(known.t - min(times, default=known.t)),
-        "since_last_shown": _hours(known.t - max(times, default=-math.inf)),
-        "since_published": _hours(math.inf if math.isnan(published) else known.t - published),
+        "since_first_shown": _minutes(known.t - min(times, default=known.t)),
+        "since_last_shown": _minutes(known.t - max(times, default=-math.inf)),
+        "since_published": _minutes(math.inf if math.isnan(published) else known.t - published),
     }
 
 
@@ -68,9 +68,9 @@ def seen(known: Reference, article: int) -> Row:
     clicked = [c.at for c in known.my_clicks if c.article == article]
     return {
         "times_shown_to_user": math.log1p(len(shown)),
-        "since_shown_to_user": _hours(known.t - shown[-1] if shown else math.inf),
+        "since_shown_to_user": _minutes(known.t - shown[-1] if shown else math.inf),
         "times_clicked_by_user": math.log1p(len(clicked)),
-        "since_clicked_by_user": _hours(known.t - clicked[-1] if clicked else math.inf),
+        "since_clicked_by_user": _minutes(known.t - clicked[-1] if clicked else math.inf),
     }
 
 
@@ -82,6 +82,42 @@ def co_click(known: Reference, article: int) -> Row:
         "co_click_context": [known.target.context] if known.target.context != NONE else [],
     }
     return {name: _together(known, articles, article) for name, articles in sources.items()}
+
+
+def ratings(known: Reference, article: int) -> Row:
+    """By walking through everything known: each list takes its expected click from its items, each click gives one."""
+    events = sorted([*known.shown, *known.clicked], key=lambda e: (e.known_at, isinstance(e, Clicked), in_order(e)))
+    row: Row = {}
+    for name, rate in {"rating_slow": 0.2, "rating_medium": 0.8, "rating_fast": 3.0}.items():
+        rating: Counter[int] = Counter()
+        clicks = lists = 0.0  # of about a day
+        last = events[0].known_at if events else 0.0
+        for event in events:
+            clicks, lists = (value * _weight(event.known_at - last, 24) for value in (clicks, lists))
+            last = event.known_at
+            if isinstance(event, Clicked):
+                if event.weight > 0 and not event.backfilled:
+                    rating[event.article] += rate
+                    clicks += 1
+                continue
+            chances = [math.exp(rating[item]) for item in event.items]
+            expected = (clicks + 1) / (lists + 1)
+            for item, chance in zip(event.items, chances, strict=True):
+                rating[item] -= rate * expected * chance / sum(chances)
+            lists += bool(event.items)
+        row[name] = rating[article]
+    return row
+
+
+def likeness(known: Reference, article: int) -> Row:
+    row: Row = {}
+    clicks = [c for c in known.clicked if c.article == article and c.weight > 0][-128:]
+    for hours in (2, 8, 24):
+        weights = [_weight(max(0.0, known.t - c.at), hours) for c in clicks]
+        likes = sum(w * _likeness_to_user(known, c.user) for w, c in zip(weights, clicks, strict=True))
+        row[f"readers_like_user_{hours}h"] = math.log1p(10 * likes)
+        row[f"likeness_of_readers_{hours}h"] = 10 * likes / (sum(weights) + 1)
+    return row
 
 
 def title_taste(known: Reference, article: int) -> Row:
@@ -121,8 +157,8 @@ def request(known: Reference, article: int) -> Row:
     return {
         "user_clicks": math.log1p(len(known.my_likes)),
         "user_rows": math.log1p(len(times)),
-        "since_user_click": _hours(t - known.my_likes[-1].at if known.my_likes else math.inf),
-        "since_user_shown": _hours(t - times[-1] if times else math.inf),
+        "since_user_click": _minutes(t - known.my_likes[-1].at if known.my_likes else math.inf),
+        "since_user_shown": _minutes(t - times[-1] if times else math.inf),
         "user_rows_last_day": math.log1p(sum(at > t - 86400 for at in times)),
         "front_page": float(target.page == 1),
         "article_page": float(target.page == 2),
@@ -141,6 +177,8 @@ GROUPS: dict[str, Callable[[Reference, int], Row]] = {
     "ages": ages,
     "seen": seen,
     "co_click": co_click,
+    "likeness": likeness,
+    "ratings": ratings,
     "title_taste": title_taste,
     "catalogue": catalogue,
     "request": request,
@@ -181,8 +219,16 @@ def _weight(seconds: float, hours: float) -> float:
     return 0.5 ** (seconds / 3600 / hours)
 
 
-def _hours(seconds: float) -> float:
-    return math.log1p(min(max(seconds, 0.0) / 3600, 24 * 60))
+def _minutes(seconds: float) -> float:
+    return math.log1p(min(max(seconds, 0.0) / 60, 60 * 24 * 60))
+
+
+def _likeness_to_user(known: Reference, reader: int) -> float:
+    """How often a reader is among those of the articles that the user liked, each over the root of how many."""
+    if reader == known.target.user:
+        return 0.0
+    readers = [known.readers(article) for article in known.liked()]
+    return sum(them.count(reader) / math.sqrt(len(them) + 4) for them in readers)
 
 
 def _together(known: Reference, articles: Iterable[int], candidate: int) -> float:

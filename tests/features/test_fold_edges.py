@@ -12,7 +12,8 @@ from recsys.domain import RecsysError
 from recsys.features.examples import Examples
 from recsys.features.features import FEATURES
 from recsys.features.history import UserView, empty_rings, empty_view, taste_of, view_of
-from recsys.features.replay import fold_live
+from recsys.features.marks import FEW
+from recsys.features.replay import Replay, fold_live
 from recsys.features.state import HALF_LIVES, cell_of, empty_state
 
 DAY = 86400.0
@@ -51,8 +52,10 @@ def test_a_state_has_the_shapes_that_checkpoints_and_merges_rely_on() -> None:
         "last_shown": (3,),
         "totals": (3, 2),
         "readers": (3, 128),
+        "reader_at": (3, 128),
         "reader_total": (3,),
         "taste": (3, 64),
+        "ratings": (3, 3),
     }
 
 
@@ -135,7 +138,7 @@ def test_articles_of_which_nothing_is_known() -> None:
     world.__dict__["attributes"] = blank._replace(signatures=np.zeros_like(blank.signatures))
     examples = begun(world).run(log_of(world))
     assert np.isfinite(examples.features).all()
-    assert column(examples, "since_published") == pytest.approx([np.log1p(24 * 60)] * len(examples.keys))
+    assert column(examples, "since_published") == pytest.approx([np.log1p(60 * 24 * 60)] * len(examples.keys))
     for name in ("premium", "length", "section_of_last_click", "section_share_of_user", "title_taste"):
         assert not np.any(column(examples, name)), name
 
@@ -146,9 +149,9 @@ def test_what_lies_in_the_future_is_of_no_age() -> None:
     world = World(lists, clicks, 2, 1)
     world.attributes.published_at[1:] = START + DAY, START - DAY
     examples = begun(world).run(log_of(world))
-    assert column(examples, "since_published") == pytest.approx([0.0, np.log(25)])
+    assert column(examples, "since_published") == pytest.approx([0.0, np.log1p(24 * 60)])
     assert column(examples, "since_user_click") == [0.0, 0.0]
-    assert column(examples, "since_clicked_by_user") == pytest.approx([0.0, np.log1p(24 * 60)])
+    assert column(examples, "since_clicked_by_user") == pytest.approx([0.0, np.log1p(60 * 24 * 60)])
     assert examples.history_at[0, -1] == START + DAY
 
 
@@ -189,3 +192,13 @@ def check(world: World) -> None:
             expected = {name: value for group in GROUPS.values() for name, value in group(known, article).items()}
             found = dict(zip(FEATURES, examples.features[row].tolist(), strict=True))
             assert found == pytest.approx(expected, rel=2e-5, abs=2e-5)
+
+
+def test_marks_are_wiped_however_many_users_there_are() -> None:
+    """Few users have all their marks wiped at once, many only those that were set."""
+    world = busy_world(8, lists=60)
+    few, many = (Replay(world.attributes, users) for users in (world.users + 1, FEW + 1))
+    log = log_of(world)
+    assert few.run(log).features.tobytes() == many.run(log).features.tobytes()
+    assert not few.scratch.marks.any()
+    assert not many.scratch.marks.any()

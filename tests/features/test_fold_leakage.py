@@ -74,8 +74,8 @@ def test_control_known_at_decides_not_at() -> None:
 
 @given(world=worlds(), seed=st.integers(0, 99))
 @thorough(40)
-def test_when_a_click_happened_matters_to_its_user_alone(world: World, seed: int) -> None:
-    """``at`` orders nothing across stamps: it is only read as the age of a click."""
+def test_when_a_click_happened_moves_no_counter(world: World, seed: int) -> None:
+    """``at`` orders nothing across stamps: it is only read as the age of a click, for its user and for likeness."""
     log, draw = log_of(world), np.random.default_rng(seed)
     earlier = tuple(c._replace(at=c.known_at - float(draw.integers(0, 10**6))) for c in world.clicked)
     moved = replace(world, clicked=earlier)

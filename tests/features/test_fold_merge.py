@@ -1,8 +1,9 @@
 """Summaries of adjacent slices of time merge into the summary of both.
 
-What a slice alone says is well-defined for everything but ``taste``: a reader's taste at a click comes from what they
-clicked before, which an earlier slice may hold. So a later slice begins with an empty article side, and with users who
-remember the slices before it; a second test leaves their memory out, in a world without titles.
+What a slice alone says is well-defined for everything but ``taste`` and ``ratings``. A reader's taste at a click comes
+from what they clicked before, which an earlier slice may hold. So a later slice begins with an empty article side, and
+with users who remember the slices before it; a second test leaves their memory out, in a world without titles. A rating
+is a path: what a slice adds to it depends on where it began, so the ratings of slices add up to another one.
 """
 
 from dataclasses import replace
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from recsys.features.state import ArticleState, empty_state, grown, merged
 
-EXACT = ("stamp", "first_shown", "last_shown", "totals", "reader_total", "readers")
+EXACT = ("stamp", "first_shown", "last_shown", "totals", "reader_total", "readers", "reader_at")
 SUMS = ("counts", "taste")
 
 
