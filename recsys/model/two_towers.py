@@ -10,6 +10,7 @@ from recsys.model.fusion import FUSIONS, Fusion, FusionConfig
 from recsys.model.user_tower import BlockwiseUserTower, Recency, UserTower, UserTowerConfig, interpolated
 
 PROFILE_FADE = 0.1  # logits by which a click counts less than the next newer one, at the start
+SHORTEST = 0.1  # below it a direction means nothing yet: an id that begins at zero would get a gradient without end
 CLICK_KNOTS = 6  # log4 of 1 + clicks: 0, 3, 15, 63, 255, 1023
 
 
@@ -26,7 +27,7 @@ class TowerConfig:
     id_dropout: float = 0.2
     temperature: float = 0.15  # of the learned score, at the start
     content: float = 3.0  # weight of the content score, at the start
-    distrust: float = 4.0  # of the learned score of an article without clicks, see ClickBlend
+    faith: float = 3.0  # in the content score of an article without clicks, see ClickBlend
 
 
 class ClickBlend(nn.Module):
@@ -34,19 +35,20 @@ class ClickBlend(nn.Module):
 
     Curves over log clicks. Training also shows articles as if no click of theirs were known, so that the values at 0
     are learnt against articles that are known well. But what reads content has met those articles in other steps, and
-    its learned score is worth less for an article that it never met: outside training it is divided by ``distrust``
-    at 0 clicks, and ``correction`` keeps the chance of such articles as a whole where training put it.
+    is less right about one that it never met: outside training the content score counts ``faith`` times as much at
+    0 clicks. Nor are articles that nobody clicked as popular as those: ``newcomers`` moves them, see
+    ``recsys.training.newcomers``.
     """
 
-    correction: Tensor  # ()
+    newcomers: Tensor  # ()
 
-    def __init__(self, content: float, distrust: float) -> None:
+    def __init__(self, content: float, faith: float) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.zeros(CLICK_KNOTS))  # logarithms, as are the next
         self.content = nn.Parameter(torch.full((CLICK_KNOTS,), content).log())
         self.offset = nn.Parameter(torch.zeros(CLICK_KNOTS))
-        self.distrust = distrust
-        self.register_buffer("correction", torch.zeros(()))
+        self.faith = faith
+        self.register_buffer("newcomers", torch.zeros(()))
 
     def forward(self, clicks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Learned scale, content weight and offset (n,) each of articles with so many clicks (n,)."""
@@ -55,15 +57,7 @@ class ClickBlend(nn.Module):
         if self.training:
             return scale.exp(), content.exp(), offset
         new = (clicks == 0).float()
-        return (scale - new * math.log(self.distrust)).exp(), content.exp(), offset + new * self.correction
-
-    @torch.no_grad()
-    def correct(self, learned: Tensor, content: Tensor) -> None:
-        """Set ``correction`` from scores (users, articles) of known articles seen as if they were new."""
-        scale, weight = self.scale[0].exp(), self.content[0].exp()
-        believed = torch.logsumexp(scale * learned + weight * content, dim=1)
-        distrusted = torch.logsumexp(scale / self.distrust * learned + weight * content, dim=1)
-        self.correction.copy_((believed - distrusted).mean())
+        return scale.exp(), (content + new * math.log(self.faith)).exp(), offset + new * self.newcomers
 
 
 class TwoTowers(nn.Module):
@@ -77,7 +71,7 @@ class TwoTowers(nn.Module):
         )
         self.user = _user_tower(UserTowerConfig(config.dim, config.hidden, config.history), self.fusion.blocks)
         self.profile = Recency(config.history, PROFILE_FADE)
-        self.blend = ClickBlend(config.content, config.distrust)
+        self.blend = ClickBlend(config.content, config.faith)
         self.log_temperature = nn.Parameter(torch.tensor(config.temperature).log())
 
 
@@ -86,5 +80,5 @@ def _user_tower(config: UserTowerConfig, blocks: int) -> UserTower | BlockwiseUs
 
 
 def unit(vectors: Tensor) -> Tensor:
-    """Vectors of length 1 along the last axis; zeros stay zeros."""
-    return nn.functional.normalize(vectors, dim=-1)
+    """Vectors of length 1 along the last axis; those below ``SHORTEST`` stay as much shorter, and zeros zeros."""
+    return nn.functional.normalize(vectors, dim=-1, eps=SHORTEST)

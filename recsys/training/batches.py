@@ -1,7 +1,7 @@
 """What the towers train on: each click with what its user had clicked before, and batches of those."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,32 @@ from recsys.pipeline.towers import fusion_inputs
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What users had clicked, or seen and not liked, before each click: no candidates any more, so no negatives."""
+
+    place: Ints  # (s,) by user and time; NONE for an article that no example needs
+    start: Ints  # (n,) of the stretch before each click
+    end: Ints  # (n,)
+
+    @classmethod
+    def of(cls, clicks: ClickColumns, histories: Histories, keys: Ints) -> "Seen":
+        """Before each click of ``histories``, which were taken from these ``clicks``; places are those in ``keys``."""
+        everything = Histories.of(replace(clicks, weight=np.ones(len(clicks))))
+        own = np.argsort(everything.row)[histories.row]
+        start, end = everything.before_own()
+        place = np.searchsorted(keys, everything.article).clip(max=len(keys) - 1)
+        return cls(np.where(keys[place] == everything.article, place, NONE), start[own], end[own])
+
+    def pairs(self, rows: Ints) -> tuple[Ints, Ints]:
+        """What these examples' users had seen: pairs of a number in ``rows`` and a place (p,)."""
+        lengths = self.end[rows] - self.start[rows]
+        behind = np.cumsum(lengths)
+        first = np.repeat(self.start[rows] - (behind - lengths), lengths)
+        place = self.place[first + np.arange(lengths.sum())]
+        return np.repeat(np.arange(len(rows)), lengths)[place != NONE], place[place != NONE]
+
+
+@dataclass(frozen=True)
 class Task:
     """Examples and the articles they need; an article's place in ``keys`` stands for it in all that follows."""
 
@@ -25,6 +51,7 @@ class Task:
     content: Tensor  # (m, c) content vectors
     clicks: Tensor  # (m,) how often each was clicked
     histories: Histories
+    seen: Seen
     start: Ints  # (n,) first click of each click's input
     end: Ints  # (n,) behind its last
     target: Ints  # (n,) place of the clicked article
@@ -60,7 +87,7 @@ class Batch:
     mask: Tensor  # (batch, history)
     columns: Tensor  # (c,) the sampled articles
     target: Tensor  # (batch,) column of the clicked article
-    excluded: Tensor  # (batch, c) columns that the user had clicked before
+    excluded: Tensor  # (batch, c) columns that the user had seen before
     uniform: float  # chance of every article to be sampled, whatever its clicks
     negatives: Tensor | None  # (batch, k), -1 for padding
     view: Tensor | None  # (modalities, u) which view of each article this step sees
@@ -80,10 +107,11 @@ def make_task(
     views: Sequence[Content] = (),
 ) -> Task:
     """Examples from the clicks known before ``until``; see ``fit_towers`` for the arguments."""
-    kept = np.flatnonzero((clicks.known_at < until) & (clicks.weight > 0))
-    if not len(kept):
+    kept = np.flatnonzero(clicks.known_at < until)
+    known = _take(clicks, kept)
+    histories = Histories.of(known)
+    if not len(histories):
         raise RecsysError("no click is known before the end of training: import a log with clicks, or train later")
-    histories = Histories.of(_take(clicks, kept))
     shown = None if negatives is None else negatives[kept][histories.row]
     keys = np.unique(histories.article if shown is None else np.append(histories.article, shown[shown != NONE]))
     vectors, mask = fusion_inputs(space, content, keys)
@@ -97,6 +125,7 @@ def make_task(
         content=torch.from_numpy(space.vectors(content, keys)),
         clicks=torch.from_numpy(np.bincount(target, minlength=len(keys))),
         histories=histories,
+        seen=Seen.of(known, histories, keys),
         start=start,
         end=end,
         target=target,
@@ -122,8 +151,9 @@ def draw(task: Task, rows: Ints, history: int, uniform: int, generator: np.rando
     shown = np.zeros((len(rows), 0), np.int64) if task.negatives is None else task.negatives[rows]
     needed = np.unique(np.concatenate([columns, read[window.mask], shown[shown != NONE]]))
     item, column = _places(needed, len(task.keys)), _places(columns, len(task.keys))
+    example, place = task.seen.pairs(rows)
     excluded = np.zeros((len(rows), len(columns) + 1), np.bool_)
-    np.put_along_axis(excluded, column[read], True, axis=1)  # those that are no column fall into the last one
+    excluded[example, column[place]] = True  # those that are no column fall into the last one
     return Batch(
         items=torch.from_numpy(needed),
         history=torch.from_numpy(np.maximum(item[read], 0)),

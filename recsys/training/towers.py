@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recsys.columns import NONE, ClickColumns, Ints
+from recsys.columns import ClickColumns, Ints
 from recsys.domain import Timestamp
 from recsys.model.two_towers import TowerConfig, TwoTowers, unit
 from recsys.model.user_tower import weighted_rows
@@ -15,12 +15,13 @@ from recsys.pipeline.content import Content, ContentSpace
 from recsys.pipeline.towers import Towers
 from recsys.training.batches import Batch, Task, draw, make_task, shown_not_clicked, shuffled
 from recsys.training.losses import log_inclusion, sampled_softmax
+from recsys.training.newcomers import newcomers_offset
 
 __all__ = ["FitConfig", "TowerConfig", "fit_towers", "shown_not_clicked"]
 
 WARM_UP = 0.1  # share of the steps in which the learning rate rises
 LONGEST_GRADIENT = 1.0
-SAMPLE = 1024  # users, and at least as many articles, on which the blend is corrected
+MOST_EPOCHS = 20  # however few steps those are
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,13 @@ class FitConfig:
     towers: TowerConfig = field(default_factory=TowerConfig)
     epochs: int = 5  # with more, the id embeddings learn the training clicks by heart
     max_steps: int = 450  # bounds the time on large logs
+    min_steps: int = 160  # on short ones, where so few epochs would leave the towers as they began
     batch: int = 512
     rate: float = 3e-3
     content_rate: float = 0.3  # of that rate, for what reads content: slower is better for articles never met
     weight_decay: float = 0.01
     uniform: int = 256  # articles drawn uniformly into each softmax, beside the targets of the batch
-    log_q: float = 1.0  # share of the correction for popular articles being sampled often
+    log_q: float = 0.75  # share of the correction for what is popular being sampled often; 1 ranks by popularity most
 
 
 def fit_towers(
@@ -74,13 +76,15 @@ def fit_towers(
         towers.fusion.standardise(task.vectors, task.mask)
         towers.fusion.scatter_ids(torch.from_numpy(np.flatnonzero(~task.has_content)))
         _train(towers.to(device), task, config, np.random.default_rng(seed))
-        _correct(towers.cpu().eval(), task, config, np.random.default_rng(seed))
-    return Towers(towers, space, task.keys, task.clicks.numpy())
+    fitted = Towers(towers.cpu(), space, task.keys, task.clicks.numpy())
+    towers.blend.newcomers.fill_(newcomers_offset(fitted, task, content, np.random.default_rng(seed)))
+    return fitted
 
 
 def _train(towers: TwoTowers, task: Task, config: FitConfig, generator: np.random.Generator) -> None:
     examples = task.examples
-    steps = min(config.max_steps, config.epochs * -(-len(examples) // config.batch))
+    batches = -(-len(examples) // config.batch)
+    steps = min(config.max_steps, max(config.epochs * batches, min(config.min_steps, MOST_EPOCHS * batches)))
     optimiser, schedule = _optimiser(towers, config, steps)
     towers.train()
     for rows in shuffled(examples, config.batch, steps, generator):
@@ -126,22 +130,6 @@ def _loss(towers: TwoTowers, task: Task, batch: Batch, log_q: float) -> Tensor:
         scores = torch.einsum("bd,bkd->bk", users, items[batch.negatives])
         shown = scores.masked_fill(batch.negatives < 0, -torch.inf)
     return sampled_softmax(users @ items[batch.columns].T, batch.target, corrections, batch.excluded, shown)
-
-
-@torch.inference_mode()
-def _correct(towers: TwoTowers, task: Task, config: FitConfig, generator: np.random.Generator) -> None:
-    """Settle how articles without clicks stand against the known ones, from a sample of users and known articles."""
-    if not len(task.examples):
-        return
-    rows = generator.choice(task.examples, min(SAMPLE, len(task.examples)), replace=False)
-    batch = draw(task, rows, config.towers.history, SAMPLE, generator)
-    vectors = {name: v[batch.items] for name, v in task.vectors.items()}
-    mask = {name: m[batch.items] for name, m in task.mask.items()}
-    learned, content = unit(towers.fusion(vectors, mask, batch.items)[0]), task.content[batch.items]
-    as_new = unit(towers.fusion(vectors, mask, torch.full_like(batch.items, NONE))[0])
-    users = _users(towers, learned, content, batch)
-    taste, profile = users[:, : learned.shape[1]], users[:, learned.shape[1] : -1]
-    towers.blend.correct(taste @ as_new[batch.columns].T, profile @ content[batch.columns].T)
 
 
 def _users(towers: TwoTowers, learned: Tensor, content: Tensor, batch: Batch) -> Tensor:

@@ -211,6 +211,13 @@ def test_training_drops_at_the_configured_rates_but_never_the_last_modality(name
     assert abs(1 - rest[fusion.names.index("title")].item() - 0.15 * (1 - 0.15 * 0.2)) < 0.01
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_an_id_dropped_for_certain_is_never_there(name: str, training: bool) -> None:
+    vectors, mask, id_rows = inputs()
+    fusion = made(name, modality_dropout=0.0, id_dropout=1.0).train(training)
+    close(fusion(vectors, mask, id_rows), fusion(vectors, mask, torch.full_like(id_rows, -1)))
+
+
 def test_scattered_ids_differ_and_the_others_stay_zero(name: str) -> None:
     fusion = FUSIONS[name](FusionConfig(DIMS, IDS, DIM))
     fusion.scatter_ids(torch.tensor([1, 3]))

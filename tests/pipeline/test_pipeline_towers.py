@@ -101,10 +101,11 @@ def test_the_blend_is_what_one_index_of_both_views_would_give(towers: Towers) ->
     np.testing.assert_allclose(both, one, rtol=1e-4, atol=1e-5)
 
 
-def test_the_learned_score_of_an_article_without_clicks_counts_less(towers: Towers) -> None:
-    towers.model.blend.correction.fill_(0.7)
+def test_content_counts_more_for_an_article_without_clicks(towers: Towers) -> None:
+    towers.model.blend.newcomers.fill_(0.7)
     blend = towers.blend(np.array([4, 3, 20]))  # 0, 1 and 300 clicks
-    np.testing.assert_allclose(blend.scale, [1 / towers.config.distrust, 1, 1], rtol=1e-5)
+    np.testing.assert_allclose(blend.scale, 1)
+    np.testing.assert_allclose(blend.content, towers.config.content * np.array([towers.config.faith, 1, 1]), rtol=1e-5)
     np.testing.assert_allclose(blend.offset, [0.7, 0, 0], atol=1e-6)
 
 

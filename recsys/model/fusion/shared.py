@@ -20,7 +20,7 @@ class FusionConfig:
     dim: int = 64  # of the fused embedding
     gate: int = 32  # hidden units of the gate
     modality_dropout: float = 0.15
-    id_dropout: float = 0.2
+    id_dropout: float = 0.2  # 1: without ids, in training and ever after
 
 
 class Fusion(nn.Module, ABC):
@@ -102,7 +102,8 @@ class Fusion(nn.Module, ABC):
         return self.fuse(torch.stack([*projected, known], dim=1), present)
 
     def _present(self, mask: dict[str, Tensor], id_rows: Tensor) -> Tensor:
-        present = torch.stack([*(mask[name] for name in self.modalities), id_rows >= 0], dim=1)
+        known = (id_rows >= 0) & (self.config.id_dropout < 1)
+        present = torch.stack([*(mask[name] for name in self.modalities), known], dim=1)
         if not self.training:
             return present
         chances = [self.config.modality_dropout] * len(self.modalities) + [self.config.id_dropout]
