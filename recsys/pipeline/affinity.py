@@ -18,8 +18,12 @@ CONTENT = ("mean", "best", "last", "context", "there")
 
 
 def names(modalities: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the columns that ``affinities`` gives."""
-    return LEARNED + tuple(f"{modality}_{what}" for modality in modalities for what in CONTENT)
+    """Names of the columns that ``affinities`` gives: none without content.
+
+    Then the learned vectors hold nothing but ids, and say nothing of what is newer than the training.
+    """
+    content = tuple(f"{modality}_{what}" for modality in modalities for what in CONTENT)
+    return LEARNED + content if content else ()
 
 
 def user_vectors(views: Views, history: Ints, ages: Floats) -> Floats32:
@@ -37,6 +41,8 @@ def affinities(
     Returns float32 (n, columns); zeros where there is nothing to compare with.
     """
     out = np.zeros((len(keys), len(names(modalities))), np.float32)
+    if not modalities:
+        return out
     here = np.full(int(context != NONE), context)  # (1,), or (0,) where no article is being read
     _learned(views, keys, user, len(history) > 0, here, out)
     parts = views.towers.content_space.parts
@@ -54,11 +60,11 @@ def example_affinities(
 ) -> Floats32:
     """Affinities of the rows of these ``lists`` of examples, one after the other (rows, columns).
 
-    Without ``views`` (no towers were fitted yet) all are zero.
+    Without ``views`` (no towers were fitted yet) all are zero; without modalities there are no columns.
     """
     first, last = examples.offsets[lists.start], examples.offsets[lists.stop]
     out = np.zeros((last - first, len(names(modalities))), np.float32)
-    if views is None:
+    if views is None or not modalities:
         return out
     for start in range(lists.start, lists.stop, BLOCK):
         block = range(start, min(start + BLOCK, lists.stop))

@@ -72,6 +72,11 @@ class ContentSpace:
         return tuple(sorted(self.matrix))
 
     @property
+    def present(self) -> tuple[Modality, ...]:
+        """Those that some article had when the space was fitted: the others say nothing to a ranking head."""
+        return tuple(name for name in self.modalities if self.matrix[name].any())
+
+    @property
     def dims(self) -> dict[Modality, int]:
         """Reduced dimensions by modality."""
         return {name: self.matrix[name].shape[1] for name in self.modalities}

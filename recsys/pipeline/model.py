@@ -31,6 +31,7 @@ class Heads:
 
     pointwise: PointwiseHead
     listwise: ListwiseHead
+    threshold: float | None = None  # P(click) from which F1 was best on the lists that calibrated it
 
 
 @dataclass

@@ -54,7 +54,7 @@ def recommend_many(model: Model, reader: Reader, requests: Sequence[Request], ru
     found = gather_many(model.views, reader.world, requests, users)
     ranked = rank_many(model, reader, requests, [candidates.keys for candidates in found], users)
     chosen = [
-        _chosen(model, reader.world, request, candidates.keys, scored, rules)
+        compose(model, reader.world, request, candidates.keys, scored, rules)
         for request, candidates, scored in zip(requests, found, ranked, strict=True)
     ]
     rows = [scored.rows[places] for scored, places in zip(ranked, chosen, strict=True)]
@@ -75,7 +75,7 @@ def rank_many(
     model: Model, reader: Reader, requests: Sequence[Request], keys: Sequence[Ints], users: Sequence[Taste]
 ) -> list[scorer.Scored]:
     """The same for the candidates of each request."""
-    modalities, asked = model.views.towers.content_space.modalities, list(zip(requests, keys, users, strict=True))
+    modalities, asked = model.views.towers.content_space.present, list(zip(requests, keys, users, strict=True))
     rows = [scorer.inputs(model.views, modalities, reader, request, k, taste.user) for request, k, taste in asked]
     if model.heads is not None:
         return scorer.score_many(model.heads.pointwise, rows)
@@ -83,7 +83,7 @@ def rank_many(
     return [scorer.scored(part, utility) for part, utility in zip(rows, utilities, strict=True)]
 
 
-def _chosen(model: Model, world: World, request: Request, keys: Ints, scored: scorer.Scored, rules: Rules) -> Ints:
+def compose(model: Model, world: World, request: Request, keys: Ints, scored: scorer.Scored, rules: Rules) -> Ints:
     """Places of the selected candidates, first place first."""
     best = scored.order[: max(SELECTED_FROM, rules.limit)]
     places = selector.select(
@@ -122,5 +122,5 @@ def probabilities_many(model: Model, rows: Sequence[Floats32], utilities: Sequen
 
 def named_inputs(model: Model, row: Floats32) -> dict[str, float]:
     """The ranking head's inputs for one article, by name, without those that belong to the request."""
-    names = scorer.input_names(model.views.towers.content_space.modalities)
+    names = scorer.input_names(model.views.towers.content_space.present)
     return {name: round(float(value), 4) for name, value in zip(names[: -len(REQUEST)], row, strict=False)}

@@ -82,7 +82,8 @@ def _read_files(manifest: Manifest, folder: Path, keys_of: KeysOf) -> Model:
         VectorIndex.load(folder / LEARNED, keys["learned"]),
         VectorIndex.load(folder / CONTENT, keys["content"]),
     )
-    heads = _heads(manifest, tensors) if manifest.shape.heads else None
+    modalities = views.towers.content_space.present
+    heads = _heads(manifest, tensors, modalities) if manifest.shape.heads else None
     m = manifest
     return Model(m.version, views, heads, m.encoders, m.since, m.until, m.metrics)
 
@@ -140,7 +141,7 @@ def _manifest(model: Model, folder: Path) -> Manifest:
         towers={name: value for name, value in asdict(towers.config).items() if name != "fusion"},
         content_weight=towers.content_space.weight,
         heads=model.heads is not None,
-        inputs=input_names(towers.content_space.modalities),
+        inputs=input_names(towers.content_space.present),
     )
     return Manifest(
         version=model.version,
@@ -157,6 +158,11 @@ def _manifest(model: Model, folder: Path) -> Manifest:
 def _towers(manifest: Manifest, tensors: dict[str, Tensor], id_keys: Ints) -> Towers:
     shape = manifest.shape
     kinds = {name: type(default) for name, default in asdict(TowerConfig()).items()}
+    if other := sorted(set(shape.towers) ^ (set(kinds) - {"fusion"})):
+        raise OtherVersionError(
+            f"Snapshot {manifest.version} was written by another version of recsys, whose towers are made otherwise "
+            f"({', '.join(other)}): use that version, or train again."
+        )
     config = TowerConfig(fusion=manifest.fusion, **{name: kinds[name](value) for name, value in shape.towers.items()})
     module = TwoTowers(shape.dims, shape.ids, config)
     module.load_state_dict(_part("towers", tensors))
@@ -168,14 +174,13 @@ def _towers(manifest: Manifest, tensors: dict[str, Tensor], id_keys: Ints) -> To
     return Towers(module.eval(), space, id_keys, tensors["clicks_known"].numpy())
 
 
-def _heads(manifest: Manifest, tensors: dict[str, Tensor]) -> Heads:
-    modalities = tuple(sorted(manifest.shape.dims))
+def _heads(manifest: Manifest, tensors: dict[str, Tensor], modalities: tuple[str, ...]) -> Heads:
     _check_inputs(manifest, input_names(modalities))
     width, items, lists = widths(modalities)
     heads = Heads(PointwiseHead(width), ListwiseHead(items, lists))
     heads.pointwise.load_state_dict(_part("pointwise", tensors))
     heads.listwise.load_state_dict(_part("listwise", tensors))
-    return Heads(heads.pointwise.eval(), heads.listwise.eval())
+    return Heads(heads.pointwise.eval(), heads.listwise.eval(), manifest.metrics.get("threshold"))
 
 
 def _check_inputs(manifest: Manifest, given: tuple[str, ...]) -> None:

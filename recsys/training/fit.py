@@ -1,32 +1,27 @@
 """From a log to a model: towers by forward chaining, then the ranking head on their point-in-time scores."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
-import numpy as np
 import torch
 
-from recsys.columns import ClickColumns, EventLog, Floats32, Ints
+from recsys.columns import ClickColumns, EventLog, Floats, Ints
 from recsys.domain import Modality, RecsysError, Timestamp
-from recsys.features.examples import Examples
 from recsys.features.features import Attributes
 from recsys.features.replay import Replay
-from recsys.pipeline import affinity
 from recsys.pipeline.content import Content, ContentSpace
 from recsys.pipeline.model import Heads, Model, Views, views_of
-from recsys.pipeline.scorer import assemble
 from recsys.training.heads import HeadConfig, Lists, fit_heads
+from recsys.training.replayed import Link, Report, examples_since, replayed
 from recsys.training.towers import FitConfig, fit_towers, shown_not_clicked
+
+__all__ = ["Report", "TrainingSet", "fit", "head_inputs"]
 
 SLICES = 2  # of the training window, each scored by towers that were fitted on what lies before it
 SAMPLED = 100  # live articles added to a list for the pointwise stage
 SAMPLED_LISTS = 6000  # about so many lists get them, which bounds time and memory on long logs
 NEGATIVES = 4  # shown and not clicked, beside each click
 FEWEST_LISTS = 50  # with fewer there is no CTR to learn
-
-Report = Callable[[str, int, int], None]  # stage, done, total
 
 
 @dataclass(frozen=True)
@@ -66,60 +61,63 @@ def fit(
     """
     started = time.perf_counter()
     towers = replace(towers, towers=replace(towers.towers, fusion=fusion or towers.towers.fusion))
-    examples = _replayed(data, seed, report)
-    chain = _chain(data, examples, towers, seed, device, report)
-    views = chain[-1].views_or_raise()
-    modalities = views.towers.content_space.modalities
-    rows = _rows(chain, modalities, examples, report)
-    lists = Lists(examples.offsets, rows, examples.labels, examples.shown)
+    views, lists = head_inputs(data, seed=seed, device=device, towers=towers, report=report)
+    modalities = views.towers.content_space.present
     fitted = _heads(lists, modalities, heads, seed, report)
     model = Model(version, views, fitted, data.encoders, data.since, data.until)
     seconds = time.perf_counter() - started
     model.metrics = {
-        "lists": len(examples),
+        "lists": len(lists),
         "seconds": round(seconds, 1),
-        "examples_per_second": round(len(rows) / seconds),
+        "examples_per_second": round(len(lists.rows) / seconds),
         "views": len(data.views),
+        "threshold": None if fitted is None else fitted.threshold,
     }
     return model
 
 
-@dataclass(frozen=True)
-class _Link:
-    """The views that score the lists from one time on; None while too little was known to fit any."""
+def head_inputs(
+    data: TrainingSet,
+    *,
+    seed: int = 0,
+    device: torch.device = torch.device("cpu"),
+    towers: FitConfig = FitConfig(),
+    report: Report = lambda _stage, _done, _total: None,
+) -> tuple[Views, Lists]:
+    """What the heads are fitted on, for them and for whatever is to be compared with them.
 
-    start: int  # first list
-    views: Views | None
+    Returns the views fitted on the whole log, and the lists of pointwise inputs in the order of time, each scored by
+    views that were fitted on what lies before it.
 
-    def views_or_raise(self) -> Views:
-        if self.views is None:
-            raise RecsysError("There is no click to train on: import a log with clicks, or choose a later --until.")
-        return self.views
-
-
-def _replayed(data: TrainingSet, seed: int, report: Report) -> Examples:
-    report("replay", 0, 1)
-    lists = int((data.log.impressions.known_at >= data.since).sum())
-    every = max(1, lists // SAMPLED_LISTS)
+    Raises:
+        RecsysError: when the log holds no click to train on.
+    """
+    since = examples_since(data.log, data.since)
+    times = data.log.impressions.known_at[data.log.impressions.known_at >= since]
+    chain = _chain(data, times, towers, seed, device, report)
+    views = chain[-1].views
+    if views is None:
+        raise RecsysError("There is no click to train on: import a log with clicks, or choose a later --until.")
+    every = max(1, len(times) // SAMPLED_LISTS)
     replay = Replay(
         data.attributes, data.users, live_hours=data.live_hours, sampled=SAMPLED, sample_every=every, seed=seed
     )
-    examples = replay.run(data.log, score_from=data.since)
-    report("replay", 1, 1)
-    return examples
+    modalities = views.towers.content_space.present
+    return views, replayed(replay, data.log, since, chain, modalities, report)
 
 
 def _chain(
-    data: TrainingSet, examples: Examples, config: FitConfig, seed: int, device: torch.device, report: Report
-) -> list[_Link]:
-    """Views for each slice of the lists, fitted on the clicks known before it; the last ones see the whole log."""
-    starts = [len(examples) * part // SLICES for part in range(SLICES)] if len(examples) else []
-    times = [float(examples.at[start]) for start in starts] + [data.until]
+    data: TrainingSet, lists: Floats, config: FitConfig, seed: int, device: torch.device, report: Report
+) -> list[Link]:
+    """Views for each slice of the ``lists`` (times), of what was known before it; the last ones see the whole log."""
+    starts = [len(lists) * part // SLICES for part in range(SLICES)] if len(lists) else []
+    times = [float(lists[start]) for start in starts] + [data.until]
     space = ContentSpace.fit(data.content)
     links = []
-    for number, (start, until) in enumerate(zip([*starts, len(examples)], times, strict=True)):
+    for number, (start, until) in enumerate(zip([*starts, len(lists)], times, strict=True)):
         report("towers", number, len(times))
-        links.append(_Link(start, _views(data, space, until, config, seed, device)))
+        read = until == data.until or bool(space.present)  # without content the heads read nothing of towers
+        links.append(Link(start, _views(data, space, until, config, seed, device) if read else None))
     report("towers", len(times), len(times))
     return links
 
@@ -143,19 +141,6 @@ def _known_before(log: EventLog, until: Timestamp) -> EventLog:
     known = log.clicks.known_at < until
     columns = {name: getattr(log.clicks, name)[known] for name in ClickColumns.__dataclass_fields__}
     return EventLog(log.impressions, ClickColumns(**columns))
-
-
-def _rows(chain: list[_Link], modalities: tuple[str, ...], examples: Examples, report: Report) -> Floats32:
-    """Pointwise inputs of all examples, each list scored by the views of its slice."""
-    parts = [
-        affinity.example_affinities(
-            link.views, modalities, examples, range(link.start, following.start),
-            lambda done, _total: report("affinities", done, len(examples)),
-        )
-        for link, following in pairwise(chain)
-    ]  # fmt: skip
-    scalars = np.concatenate([np.zeros((0, len(affinity.names(modalities))), np.float32), *parts])
-    return assemble(examples.features, scalars)
 
 
 def _heads(lists: Lists, modalities: tuple[str, ...], config: HeadConfig, seed: int, report: Report) -> Heads | None:

@@ -10,15 +10,16 @@ from torch import Tensor, nn
 from recsys.columns import Bools, Floats32, Ints
 from recsys.model.ranking_head import ListwiseHead, PointwiseHead
 from recsys.pipeline.model import Heads
-from recsys.pipeline.scorer import listwise_inputs, widths
+from recsys.pipeline.scorer import listwise_inputs, probabilities_of_lists, widths
+from recsys.training.threshold import best_f1_threshold
 
 
 @dataclass(frozen=True)
 class HeadConfig:
     """How the heads are fitted."""
 
-    epochs: int = 5
-    batch: int = 256  # lists
+    epochs: int = 8
+    batch: int = 64  # lists; with larger ones, in as many epochs, the heads are not done learning
     rate: float = 2e-3
     weight_decay: float = 1e-2
     held_out: float = 0.1  # newest share of the lists, for calibration
@@ -71,12 +72,15 @@ def fit_heads(
         report = progress or (lambda _done, _total: None)
         pointwise = _fit_pointwise(lists, modalities, config, seed, lambda d, t: report(d, 3 * t))
         listwise = _fit_listwise(lists, older, modalities, config, seed, lambda d, t: report(t + d, 3 * t))
+        threshold = None
         if len(newest):
-            temperature, shift = calibrate(listwise, lists.take(newest, lists.shown))
+            held_out = lists.take(newest, lists.shown)
+            temperature, shift = calibrate(listwise, held_out)
+            _set_calibration(listwise, temperature, shift)
+            threshold = _threshold(listwise, held_out)
             listwise = _fit_listwise(lists, everything, modalities, config, seed, lambda d, t: report(2 * t + d, 3 * t))
-            listwise.temperature.copy_(temperature)
-            listwise.outside_shift.copy_(shift)
-        return Heads(pointwise.eval(), listwise.eval())
+            _set_calibration(listwise, temperature, shift)
+        return Heads(pointwise.eval(), listwise.eval(), threshold)
 
 
 def calibrate(head: ListwiseHead, shown: Lists) -> tuple[Tensor, Tensor]:
@@ -100,6 +104,17 @@ def calibrate(head: ListwiseHead, shown: Lists) -> tuple[Tensor, Tensor]:
 
     optimiser.step(closure)  # type: ignore[no-untyped-call]
     return log_temperature.detach().exp(), shift.detach()
+
+
+def _set_calibration(head: ListwiseHead, temperature: Tensor, shift: Tensor) -> None:
+    head.temperature.copy_(temperature)
+    head.outside_shift.copy_(shift)
+
+
+def _threshold(head: ListwiseHead, shown: Lists) -> float | None:
+    """Where F1 on these lists is best, by a calibrated head that was not trained on them."""
+    chances = probabilities_of_lists(head, np.split(shown.rows, shown.offsets[1:-1]))
+    return best_f1_threshold(shown.labels, np.concatenate(chances))
 
 
 def choice_loss(scores: Tensor, mask: Tensor, labels: Tensor, outside: Tensor | None) -> Tensor:

@@ -247,6 +247,16 @@ def test_a_live_version_whose_head_reads_other_inputs_makes_way(settings: Settin
     assert "another version of recsys" in done.why
 
 
+def test_a_live_version_whose_towers_are_made_otherwise_makes_way(settings: Settings, world: Sessions) -> None:
+    folder = settings.snapshots / (live(world) or "")
+    manifest = read_manifest(folder)
+    towers = {**manifest.shape.towers, "distrust": 4.0}
+    write_manifest(manifest.model_copy(update={"shape": manifest.shape.model_copy(update={"towers": towers})}), folder)
+    done = run(world, settings)
+    assert (done.promoted, done.previous_metrics) == (True, None)
+    assert "another version of recsys" in done.why
+
+
 def test_a_first_version_without_a_head_goes_live_all_the_same(
     settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

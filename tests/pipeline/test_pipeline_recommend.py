@@ -214,5 +214,5 @@ class TestExplanations:
         named = named_inputs(made.model, given.rows[0])
         assert not set(named) & set(REQUEST)
         assert {"clicks_2h", "learned", "title_mean", "since_published"} <= set(named)
-        age = (made_world.NOW - made.world.catalogue.published_at[given.keys[0]]) / 3600
+        age = (made_world.NOW - made.world.catalogue.published_at[given.keys[0]]) / 60
         assert named["since_published"] == pytest.approx(np.log1p(age), abs=1e-3)

@@ -29,7 +29,7 @@ def served(site: Site, live: Live, shown: Impression) -> Floats32:
     with site.sessions() as session:
         request = recommender._request(session, shown.user_id, shown.context, shown.at, None, ())
     keys = np.array([site.key(item) for item in shown.items])
-    modalities = live.model.views.towers.content_space.modalities
+    modalities = live.model.views.towers.content_space.present
     return scorer.inputs(live.model.views, modalities, live.reader(), request, keys)
 
 
@@ -41,7 +41,7 @@ def shown() -> list[Impression]:
 def test_serving_ranks_by_what_training_and_evaluation_saw(site: Site, shown: list[Impression]) -> None:
     model = site.live().model
     assert model is not None
-    modalities = model.views.towers.content_space.modalities
+    modalities = model.views.towers.content_space.present
     with site.sessions() as session:
         data = load_dataset(session, site.encoders)
     examples = Replay(data.attributes, data.users).run(data.log)
