@@ -1,21 +1,24 @@
 """Replays a window of the log point-in-time and scores a model on it, by lists as shown or from all live articles."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from recsys.columns import NONE, Bools, Catalogue, EventLog, Floats, Floats32, Ints
+from recsys.columns import Catalogue, EventLog, Floats, Floats32, Ints
 from recsys.domain import RecsysError, Timestamp
 from recsys.evaluation import metrics
 from recsys.evaluation.bootstrap import bootstrap_mean
+from recsys.evaluation.classic import classic
+from recsys.evaluation.slices import sliced, slices
 from recsys.features.examples import Examples
-from recsys.features.features import FEATURES, Attributes
+from recsys.features.features import Attributes
 from recsys.features.replay import Replay
 from recsys.pipeline import affinity
 from recsys.pipeline.model import Model
+from recsys.pipeline.recommend import Rules
 from recsys.pipeline.scorer import assemble, listwise_inputs
 
 RANKING = ("auc", "mrr", "ndcg@5", "ndcg@10")
@@ -34,6 +37,7 @@ class Window:
     since: Timestamp
     until: Timestamp
     live_hours: float
+    rules: Rules  # of the lists that would be served
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Judged:
 
 
 def evaluate_shown(model: Model, window: Window, *, seed: int = 0, progress: Progress | None = None) -> Judged:
-    """Rank each logged list (protocol A): AUC, MRR, nDCG and calibration, with intervals over users.
+    """Rank each logged list (protocol A): ranking, calibration, slices and classic figures, with intervals over users.
 
     Raises:
         RecsysError: when the window holds no list, or the model has no ranking head.
@@ -56,7 +60,7 @@ def evaluate_shown(model: Model, window: Window, *, seed: int = 0, progress: Pro
         raise RecsysError("There is no impression in this window: choose another --since and --until.")
     logits, probabilities = scores(model, examples, progress)
     figures = metrics.list_metrics(examples.offsets, examples.labels, logits, seed=seed)
-    return Judged(figures, examples.user, _summary(model, examples, figures, probabilities, seed))
+    return Judged(figures, examples.user, _summary(model, window, examples, figures, probabilities, seed))
 
 
 def replayed(window: Window) -> Examples:
@@ -66,8 +70,9 @@ def replayed(window: Window) -> Examples:
 
 
 def _summary(
-    model: Model, examples: Examples, figures: dict[str, Floats], probabilities: Floats32, seed: int
+    model: Model, window: Window, examples: Examples, figures: dict[str, Floats], probabilities: Floats32, seed: int
 ) -> dict[str, Any]:
+    parts = slices(examples, window.catalogue)
     means = {name: metrics.mean(figures[name]) for name in RANKING}
     intervals = {name: bootstrap_mean(figures[name], examples.user, seed=seed) for name in RANKING}
     return {
@@ -77,34 +82,16 @@ def _summary(
         **means,
         "log_loss": metrics.log_loss(examples.labels, probabilities),
         "ece": metrics.ece(examples.labels, probabilities),
-        "slices": {name: _slice(figures, rows) for name, rows in _slices(examples).items()},
+        "classic": _classic(model, examples, probabilities),
+        "slices": {name: sliced(figures, lists, examples.user, seed) for name, lists in parts.items()},
         "confidence": intervals,
     }
 
 
-def _slice(figures: dict[str, Floats], lists: Bools) -> dict[str, float | int]:
-    return {"impressions": int(lists.sum()), **{name: metrics.mean(figures[name][lists]) for name in RANKING}}
-
-
-def _slices(examples: Examples) -> dict[str, Bools]:
-    """The lists in which the newest or least known of articles and readers matter."""
-    column = {name: examples.features[:, FEATURES.index(name)] for name in ("exposures_8h", "clicks_72h", "front_page")}
-    first = examples.offsets[:-1]
-    clicked = examples.labels > 0
-    history = (examples.history != NONE).sum(axis=1)
-
-    def any_clicked(rows: Bools) -> Bools:
-        return np.asarray(np.add.reduceat((clicked & rows).astype(np.int64), first) > 0)
-
-    return {
-        "front_page": column["front_page"][first] > 0,
-        "article_page": examples.context_article != NONE,
-        "new_user": history == 0,
-        "short_history": history < 5,
-        "long_history": history >= 50,
-        "clicked_at_most_20_exposures": any_clicked(column["exposures_8h"] <= np.log1p(20)),
-        "clicked_without_clicks": any_clicked(column["clicks_72h"] < 1e-6),
-    }
+def _classic(model: Model, examples: Examples, probabilities: Floats32) -> dict[str, float] | None:
+    """None for a model whose training had no clicks to choose a threshold by."""
+    threshold = model.heads.threshold if model.heads else None
+    return None if threshold is None else asdict(classic(examples.labels, probabilities, threshold))
 
 
 def scores(model: Model, examples: Examples, progress: Progress | None = None) -> tuple[Floats32, Floats32]:
@@ -131,7 +118,7 @@ def scores(model: Model, examples: Examples, progress: Progress | None = None) -
 
 
 def _inputs(model: Model, examples: Examples, progress: Progress | None) -> Floats32:
-    modalities = model.views.towers.content_space.modalities
+    modalities = model.views.towers.content_space.present
     lists = range(len(examples))
     return assemble(examples.features, affinity.example_affinities(model.views, modalities, examples, lists, progress))
 

@@ -1,13 +1,14 @@
 """Protocol A2: where the pipeline would rank each clicked article among everything live at that time."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from recsys.columns import NONE, EventLog, Floats, ImpressionColumns, Ints, between
+from recsys.columns import NONE, Bools, EventLog, Floats, ImpressionColumns, between
 from recsys.domain import RecsysError
-from recsys.evaluation import metrics
+from recsys.evaluation import lists, metrics, search
 from recsys.evaluation.bootstrap import bootstrap_mean
 from recsys.evaluation.evaluate import Judged, Progress, Window
 from recsys.features.features import RequestContext
@@ -18,74 +19,85 @@ from recsys.pipeline.model import Model
 from recsys.pipeline.recommend import rank
 from recsys.pipeline.situation import Reader, Request, World
 
-NOWHERE = np.inf  # the rank of an article that is not found
 
+@dataclass(frozen=True)
+class _Asked:
+    """What came of one list of the log; ranks are those of its clicked articles."""
 
-@dataclass
-class _Ranks:
-    """Ranks of the clicked articles, one entry per click; lists are numbered from 0."""
-
-    pipeline: list[float] = field(default_factory=list)
-    found: list[float] = field(default_factory=list)  # by the sources alone
-    per_list: list[int] = field(default_factory=list)
-    pool: list[int] = field(default_factory=list)
-    users: list[int] = field(default_factory=list)
+    user: int
+    pool: int  # how many articles there were to choose from
+    pipeline: list[float]
+    found: list[float]  # by the sources alone
+    off: lists.Served  # the best as they stand
+    on: lists.Served  # after the selector
+    searched: dict[str, search.Searched]
 
 
 def evaluate_live(model: Model, window: Window, *, seed: int = 0, progress: Progress | None = None) -> Judged:
     """Rank all live articles for each impression of the window that has a click, diversity off.
 
     The pool is what was shown in the last ``live_hours``, strictly before, less what this user has clicked. A clicked
-    article outside of the pool counts as not found.
+    article outside of the pool counts as not found. Beside it stand the search of the indexes, and what the selector
+    makes of the best candidates by the window's rules.
     """
+    live = np.zeros(len(window.catalogue), np.bool_)
+    all_requests = requests(window, progress)
+    asked = [_asked(model, window, reader, request, targets, live) for reader, request, targets in all_requests]
+    if not asked:
+        raise RecsysError("There is no impression with a click in this window: choose another --since and --until.")
+    return _judged(model, asked, int(live.sum()), seed)
+
+
+def requests(window: Window, progress: Progress | None) -> Iterator[tuple[Reader, Request, list[int]]]:
+    """Each list of the window with a click as a request, and what was clicked, in the world as it was just before."""
     replay = Replay(window.attributes, window.users, live_hours=window.live_hours)
-    world = World(replay.state, window.catalogue, window.attributes, window.live_hours)
-    reader = Reader(world, replay.scratch)
-    ranks, clicked = _Ranks(), _clicked(window.log)
-    times = window.log.impressions.known_at
-    wanted = np.flatnonzero((times >= window.since) & (times < window.until))
-    folded = -np.inf
+    reader = Reader(World(replay.state, window.catalogue, window.attributes, window.live_hours), replay.scratch)
+    shown, clicked, folded = window.log.impressions, _clicked(window.log), -np.inf
+    wanted = np.flatnonzero((shown.known_at >= window.since) & (shown.known_at < window.until))
     for number, i in enumerate(wanted):
-        if times[i] > folded:
-            replay.run(between(window.log, folded, times[i]), score_from=np.inf)
-            folded = times[i]
-        targets = clicked.get(int(window.log.impressions.position[i]))
+        if shown.known_at[i] > folded:
+            replay.run(between(window.log, folded, shown.known_at[i]), score_from=np.inf)
+            folded = shown.known_at[i]
+        targets = clicked.get(int(shown.position[i]))
         if targets:
-            _rank_targets(model, reader, _request(window.log.impressions, replay, int(i)), targets, ranks)
+            yield reader, _request(shown, replay, int(i)), targets
         if progress and number % 100 == 0:
             progress(number, len(wanted))
-    if not ranks.users:
-        raise RecsysError("There is no impression with a click in this window: choose another --since and --until.")
-    return _judged(model, ranks, seed)
+    if progress:
+        progress(len(wanted), len(wanted))
 
 
-def _judged(model: Model, ranks: _Ranks, seed: int) -> Judged:
-    offsets = np.concatenate([[0], np.cumsum(ranks.per_list)]).astype(np.int64)
-    pipeline, found, users = np.array(ranks.pipeline), np.array(ranks.found), np.array(ranks.users, np.int64)
+def _asked(model: Model, window: Window, reader: Reader, request: Request, targets: list[int], live: Bools) -> _Asked:
+    """Ask the pipeline; mark in ``live`` (articles,) what there was to choose from."""
+    pool = filters.allowed(reader.world, request)
+    live[pool] = True
+    keys = sources.gather(model.views, reader.world, request, pool).keys
+    case = lists.Case(request, targets, pool, keys, rank(model, reader, request, keys))
+    off, on = lists.served(model, reader.world, case, window.rules)
+    return _Asked(
+        user=request.user,
+        pool=len(pool),
+        pipeline=lists.ranks_of(keys[case.scored.order], targets),
+        found=lists.ranks_of(keys, targets),
+        off=off,
+        on=on,
+        searched=search.searched(model.views, request, pool, targets),
+    )
+
+
+def _judged(model: Model, asked: list[_Asked], live: int, seed: int) -> Judged:
+    offsets, users = np.cumsum([0, *(len(one.pipeline) for one in asked)]), np.array([one.user for one in asked])
+    pipeline, found = (np.concatenate(ranks) for ranks in ([a.pipeline for a in asked], [a.found for a in asked]))
     figures: dict[str, Floats] = {f"r@{k}": metrics.recall_at(pipeline, k, offsets) for k in (10, 50, 100)}
     figures |= {f"sources_r@{k}": metrics.recall_at(found, k, offsets) for k in (100, 500)}
     figures["ndcg@10"] = metrics.ndcg_at(pipeline, 10, offsets)
     summary: dict[str, Any] = {"version": model.version, "impressions": len(users), "clicks": len(pipeline)}
     summary |= {name: metrics.mean(values) for name, values in figures.items()}
-    summary["pool_median"] = float(np.median(ranks.pool))
+    summary["pool_median"] = float(np.median([one.pool for one in asked]))
+    summary["retrieval"] = search.means([one.searched for one in asked])
+    summary["diversity"] = lists.compared([one.off for one in asked], [one.on for one in asked], users, live, seed)
     summary["confidence"] = {name: bootstrap_mean(values, users, seed=seed) for name, values in figures.items()}
     return Judged(figures, users, summary)
-
-
-def _rank_targets(model: Model, reader: Reader, request: Request, targets: list[int], ranks: _Ranks) -> None:
-    pool = filters.allowed(reader.world, request)
-    candidates = sources.gather(model.views, reader.world, request, pool)
-    ordered = candidates.keys[rank(model, reader, request, candidates.keys).order]
-    ranks.pipeline += [_place(ordered, target) for target in targets]
-    ranks.found += [_place(candidates.keys, target) for target in targets]
-    ranks.per_list.append(len(targets))
-    ranks.pool.append(len(pool))
-    ranks.users.append(request.user)
-
-
-def _place(keys: Ints, target: int) -> float:
-    found = np.flatnonzero(keys == target)
-    return float(found[0] + 1) if len(found) else NOWHERE
 
 
 def _request(impressions: ImpressionColumns, replay: Replay, i: int) -> Request:

@@ -144,9 +144,14 @@ def ece(labels: ArrayLike, probabilities: ArrayLike, bins: int = BINS) -> float:
     clicked, chances = _checked_rows(labels, probabilities)
     if not len(chances):
         return float("nan")
-    edges = np.sort(chances)[np.arange(1, bins) * len(chances) // bins]
-    place = np.searchsorted(edges, chances, side="right")
-    return float(np.abs(_sums(clicked - chances, place, bins)).sum() / len(chances))
+    return float(np.abs(_sums(clicked - chances, equal_mass_bins(chances, bins), bins)).sum() / len(chances))
+
+
+def equal_mass_bins(values: ArrayLike, bins: int = BINS) -> Ints:
+    """The bin of each value (n,), 0 for the lowest: about as many in each, equal values in one."""
+    column = np.asarray(values, dtype=np.float64)
+    edges = np.sort(column)[np.arange(1, bins) * len(column) // bins]
+    return np.asarray(np.searchsorted(edges, column, side="right"), dtype=np.int64)
 
 
 def mean(values: ArrayLike) -> float:

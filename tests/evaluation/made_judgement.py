@@ -16,7 +16,7 @@ from recsys.lifecycle.train import load_model
 from recsys.pipeline import filters, scorer, sources
 from recsys.pipeline.load import Dataset, load_dataset, load_view, load_world
 from recsys.pipeline.model import Model
-from recsys.pipeline.recommend import rank
+from recsys.pipeline.recommend import Rules, rank
 from recsys.pipeline.situation import Reader, Request, World
 from recsys.settings import Settings
 
@@ -37,7 +37,8 @@ class Judgement:
     def window(self, since: float = SINCE, until: float = UNTIL) -> Window:
         """A stretch of the made log."""
         d = self.data
-        return Window(d.log, d.catalogue, d.attributes, d.users, since, until, self.settings.live_hours)
+        rules = Rules(10, self.settings.diversity, self.settings.section_cap)
+        return Window(d.log, d.catalogue, d.attributes, d.users, since, until, self.settings.live_hours, rules)
 
     def lists(self, since: float = SINCE, until: float = UNTIL) -> Ints:
         """Rows of the impressions in a window."""
@@ -70,7 +71,7 @@ class Judgement:
     def shown_scores(self, i: int) -> tuple[Floats32, Floats32]:
         """Logits and probabilities of the items of the i-th impression."""
         reader, request = self.request(i)
-        modalities = self.model.views.towers.content_space.modalities
+        modalities = self.model.views.towers.content_space.present
         rows = scorer.inputs(self.model.views, modalities, reader, request, self.items(i))
         assert self.model.heads is not None
         logits, _ = scorer.list_logits(self.model.heads.listwise, rows)
@@ -88,6 +89,12 @@ class Judgement:
         clicks, shown = self.data.log.clicks, self.data.log.impressions
         known = (clicks.user == shown.user[i]) & (clicks.known_at < shown.known_at[i])
         return set(clicks.article[known].tolist()) - {NONE}
+
+    def liked_before(self, i: int) -> int:
+        """How many clicks of the reader of the i-th impression were known."""
+        clicks, shown = self.data.log.clicks, self.data.log.impressions
+        mine = (clicks.user == shown.user[i]) & (clicks.known_at < shown.known_at[i]) & (clicks.weight > 0)
+        return int(mine.sum())
 
 
 def _world(sessions: Sessions, settings_: Settings, t: float) -> World:

@@ -113,7 +113,7 @@ def test_slices_are_those_lists(made: Judgement, last_day: Judged) -> None:
     page = made.data.log.impressions.page[lists]
     assert slices["front_page"]["impressions"] == (page == 1).sum() > 0
     assert slices["article_page"]["impressions"] == (page == 2).sum() > 0
-    known = np.array([liked_before(made, i) for i in lists])
+    known = np.array([made.liked_before(i) for i in lists])
     assert slices["new_user"]["impressions"] == (known == 0).sum() > 0
     assert slices["short_history"]["impressions"] == (known < 5).sum()
     assert slices["long_history"]["impressions"] == (known >= 50).sum() == 0
@@ -122,17 +122,34 @@ def test_slices_are_those_lists(made: Judgement, last_day: Judged) -> None:
     assert slices["clicked_without_clicks"]["impressions"] == sum(clicked_the_unclicked(made, i) for i in lists)
 
 
-def liked_before(made: Judgement, i: int) -> int:
-    clicks, shown = made.data.log.clicks, made.data.log.impressions
-    mine = (clicks.user == shown.user[i]) & (clicks.known_at < shown.known_at[i]) & (clicks.weight > 0)
-    return int(mine.sum())
-
-
 def clicked_the_unclicked(made: Judgement, i: int) -> bool:
     """Whether something was clicked that no counter had a click of."""
     clicks, t = made.data.log.clicks, made.data.log.impressions.known_at[i]
     counted = clicks.article[(clicks.known_at < t) & (clicks.weight > 0) & (clicks.backfilled == 0)]
     return any(article not in counted for article in made.clicked(i))
+
+
+def test_the_classic_figures_are_at_the_threshold_that_training_chose(made: Judgement, judged: Judged) -> None:
+    assert made.model.heads is not None
+    threshold = made.model.heads.threshold
+    assert threshold is not None
+    assert 0 < threshold < 1
+    assert made.model.metrics["threshold"] == threshold
+    foretold, clicked = [], []
+    for i in made.lists():
+        foretold += (made.shown_scores(i)[1] >= threshold).tolist()
+        clicked += np.isin(made.items(i), made.clicked(i)).tolist()
+    hits = np.logical_and(foretold, clicked).sum()
+    found = judged.summary["classic"]
+    assert found["precision"] == pytest.approx(hits / np.sum(foretold))
+    assert found["recall"] == pytest.approx(hits / np.sum(clicked))
+    assert found["accuracy"] == pytest.approx(np.mean(np.equal(foretold, clicked)))
+
+
+def test_a_model_whose_training_chose_no_threshold_has_no_classic_figures(made: Judgement) -> None:
+    assert made.model.heads is not None
+    without = replace(made.model, heads=replace(made.model.heads, threshold=None))
+    assert evaluate_shown(without, made.window()).summary["classic"] is None
 
 
 def test_the_same_input_gives_the_same_figures(made: Judgement, judged: Judged) -> None:

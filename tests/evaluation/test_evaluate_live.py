@@ -11,6 +11,7 @@ from made_judgement import Judgement, made_judgement
 from recsys.domain import RecsysError
 from recsys.evaluation.evaluate import Judged, evaluate_shown
 from recsys.evaluation.live import evaluate_live
+from recsys.pipeline.recommend import Rules, recommend_many
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,41 @@ def test_figures_are_those_of_asking_the_pipeline_list_by_list(made: Judgement, 
     assert judged.summary["pool_median"] == np.median(pools)
     assert judged.summary["impressions"] == len(lists)
     assert judged.summary["clicks"] == sum(len(made.clicked(i)) for i in lists)
+
+
+def test_lists_with_diversity_are_those_that_serving_answers(made: Judgement, judged: Judged) -> None:
+    rules = made.window().rules
+    gains, shown, live = [], set[int](), set[int]()
+    for i in made.lists():
+        if made.clicked(i):
+            reader, request = made.request(i)
+            answer = recommend_many(made.model, reader, [request], rules)[0].keys
+            shown |= set(answer.tolist())
+            live |= set(made.ranking(i)[0].tolist())
+            ranks = [place(answer, a) for a in made.clicked(i)]
+            best = sum(1 / np.log2(n + 2) for n in range(len(ranks)))
+            gains.append(sum(1 / np.log2(rank + 1) for rank in ranks) / best)
+    found = judged.summary["diversity"]
+    assert found["on"]["ndcg@10"] == pytest.approx(np.mean(gains))
+    assert found["on"]["coverage"] == pytest.approx(len(shown) / len(live))
+    assert found["off"]["ndcg@10"] == pytest.approx(judged.summary["ndcg@10"])
+    assert found["cost"]["ndcg@10"] == pytest.approx(judged.summary["ndcg@10"] - np.mean(gains))
+    assert found["on"]["intra_list_diversity"] >= found["off"]["intra_list_diversity"]
+
+
+def test_without_rules_diversity_costs_nothing(made: Judgement, judged: Judged) -> None:
+    found = evaluate_live(made.model, replace(made.window(), rules=Rules(10, 0.0, 10))).summary["diversity"]
+    assert found["on"] == found["off"]
+    assert found["cost"]["ndcg@10"] == 0.0
+
+
+def test_the_exact_indexes_find_all_that_is_nearest(made: Judgement, judged: Judged) -> None:
+    known = sum(bool(made.liked_before(i)) for i in made.lists() if made.clicked(i))
+    for name in ("learned", "content"):
+        found = judged.summary["retrieval"][name]
+        assert found["r@100_of_exact"] == 1.0
+        assert 0 < found["r@100_of_clicked"] <= 1
+        assert found["impressions"] == known
 
 
 def test_some_lists_of_the_window_share_a_second(made: Judgement) -> None:
