@@ -17,7 +17,11 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("var"), description="folder for the database, the snapshots and the media")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite inside home")
-    title_encoder: str = Field(PACKAGED_TEXT_ENCODER, description="Hugging Face model name, or the packaged default")
+    title_encoder: str = Field(
+        PACKAGED_TEXT_ENCODER,
+        description="Hugging Face model name, folder of a model (`recsys train --finetune-title` makes such), or the "
+        "packaged default",
+    )
     summary_encoder: str = Field(
         "", description=f"text model, such as {PACKAGED_TEXT_ENCODER}, that makes the summary a modality; empty: none"
     )
@@ -65,6 +69,11 @@ class Settings(BaseSettings):
     def snapshots(self) -> Path:
         """Folder of the model versions."""
         return self.home / "snapshots"
+
+    @property
+    def encoders(self) -> Path:
+        """Folder of fine-tuned encoders."""
+        return self.home / "encoders"
 
     @property
     def media(self) -> Path:

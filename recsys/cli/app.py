@@ -105,21 +105,29 @@ def train(
     since: Time = None,
     until: Time = None,
     seed: int = 0,
+    finetune_title: Annotated[
+        bool, typer.Option("--finetune-title", help="first tune the title encoder on what readers click together")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train on the log before --until and write a candidate snapshot; it goes live only when nothing is yet."""
     from recsys.database import models
     from recsys.database.session import open_sessions
-    from recsys.lifecycle.train import train as run
+    from recsys.lifecycle.finetune import train_with_finetuned_title
+    from recsys.lifecycle.train import train as plainly
 
     _check_window(since, until)
     settings = load_settings()
     sessions = open_sessions(settings)
+    run = train_with_finetuned_title if finetune_title else plainly
     with progress() as report:
         model = run(sessions, settings, since=since, until=until, seed=seed, report=report)
     with sessions() as session:
         live = models.live_version(session) == model.version
     state = "It is live, since nothing was before." if live else f"Promote it with `recsys promote {model.version}`."
+    if "finetuning" in model.metrics:
+        folder = model.metrics["finetuning"]["folder"]
+        state = f"Set RECSYS_TITLE_ENCODER={folder} to evaluate, serve and retrain with its title encoder. {state}"
     figures = {name: model.metrics[name] for name in ("examples_per_second", "seconds", "robots")}
     document = {"version": model.version, "live": live, **figures, "metrics": model.metrics}
     show(document, as_json, f"Version {model.version} was trained in {model.metrics['seconds']} s. {state}")
@@ -137,7 +145,7 @@ def evaluate(
 ) -> None:
     """Replay a window of the log point-in-time and score a version on it."""
     from recsys.database.session import open_sessions
-    from recsys.evaluation.report import table
+    from recsys.evaluation.sheet import sheet
     from recsys.lifecycle.train import evaluate as run
 
     _check_window(since, until)
@@ -147,9 +155,7 @@ def evaluate(
             open_sessions(settings), settings, version=version, since=since, until=until, live=live,
             progress=lambda done, total: report("lists", done, total),
         )  # fmt: skip
-    shown = ["r@10", "r@50", "r@100", "ndcg@10", "sources_r@100", "sources_r@500"]
-    columns = shown if live else ["auc", "mrr", "ndcg@5", "ndcg@10", "log_loss", "ece"]
-    show(judged.summary, as_json, table([{"name": judged.summary["version"], **judged.summary}], ["name", *columns]))
+    show(judged.summary, as_json, sheet(judged.summary, live=live))
 
 
 @app.command()

@@ -151,7 +151,7 @@ def _from_pretrained(loader: Any, source: Source) -> Any:
     packaged = source.kind == "packaged"
     origin = str(TEXT_PACKAGE.checked_weights().parent) if packaged else source.location
     try:
-        with _quiet():
+        with quiet():
             return loader.from_pretrained(
                 origin,
                 revision=source.commit or "main",
@@ -163,8 +163,8 @@ def _from_pretrained(loader: Any, source: Source) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bar over the layers and no advice while a model loads; errors are raised all the same."""
+def quiet() -> Iterator[None]:
+    """No progress bar and no advice while a model is loaded or saved; errors are raised all the same."""
     import transformers
 
     logging: Any = transformers.utils.logging

@@ -24,11 +24,13 @@ from recsys.lifecycle.versions import new_version, rfc3339
 from recsys.pipeline.content import Content, changed_encoders
 from recsys.pipeline.load import Dataset, load_content, load_dataset
 from recsys.pipeline.model import Model
+from recsys.pipeline.recommend import Rules
 from recsys.settings import Settings
 from recsys.snapshots.snapshot import read_snapshot, write_snapshot
 from recsys.training.fit import Report, TrainingSet, fit
 
 FIRST_PROMOTION = "nothing was live yet"
+ANSWER = 10  # articles in the lists that an evaluation composes
 
 
 class OtherEncodersError(RecsysError):
@@ -42,11 +44,13 @@ def train(
     since: Timestamp | None = None,
     until: Timestamp | None = None,
     seed: int = 0,
+    may_go_live: bool = True,
     report: Report = lambda _stage, _done, _total: None,
 ) -> Model:
     """Train on the log known before ``until`` and write a candidate snapshot.
 
-    It is promoted only when nothing is live yet. With ``RECSYS_AUGMENT`` the views that are missing are encoded first.
+    It is promoted only when it ``may_go_live`` and nothing is live yet. With ``RECSYS_AUGMENT`` the views that are
+    missing are encoded first.
 
     Raises:
         RecsysError: when the log holds nothing to train on, or there are vectors, but of other encoders.
@@ -66,7 +70,7 @@ def train(
         report=report,
     )
     model = replace(model, metrics={**model.metrics, "robots": data.robots.counts})
-    _write(sessions, settings, model, data)
+    _write(sessions, settings, model, data, may_go_live)
     return model
 
 
@@ -148,7 +152,8 @@ def check_encoders(model: Model, settings: Settings) -> None:
 def window_of(data: Dataset, settings: Settings, since: Timestamp, until: Timestamp | None) -> Window:
     """A stretch of the data to evaluate on."""
     end = np.inf if until is None else until
-    return Window(data.log, data.catalogue, data.attributes, data.users, since, end, settings.live_hours)
+    rules = Rules(ANSWER, settings.diversity, settings.section_cap)
+    return Window(data.log, data.catalogue, data.attributes, data.users, since, end, settings.live_hours, rules)
 
 
 def indexable(data: Dataset) -> Ints:
@@ -212,26 +217,26 @@ def _views(sessions: Sessions, settings: Settings, data: Dataset) -> tuple[Conte
         )
 
 
-def _write(sessions: Sessions, settings: Settings, model: Model, data: Dataset) -> None:
+def _write(sessions: Sessions, settings: Settings, model: Model, data: Dataset, may_go_live: bool) -> None:
     ids = dict(enumerate(data.catalogue.article_ids))
     first = float(data.log.impressions.known_at[0]) if len(data.log.impressions) else None
     model = replace(model, since=model.since if model.since and np.isfinite(model.since) else first)
     write_snapshot(model, settings.snapshots / model.version, ids)
     try:
-        _record(sessions, model)
+        _record(sessions, model, may_go_live)
     except BaseException:
         _forget(sessions, settings, model.version)
         raise
 
 
-def _record(sessions: Sessions, model: Model) -> None:
+def _record(sessions: Sessions, model: Model, may_go_live: bool) -> None:
     metrics: dict[str, Any] = {"training": model.metrics}
     with writing(sessions) as session:
         models.add_version(
             session, version=model.version, at=time.time(), since=model.since, until=model.until, metrics=metrics
         )
         session.flush()
-        if models.live_version(session) is None:
+        if may_go_live and models.live_version(session) is None:
             models.promote(session, model.version, time.time(), FIRST_PROMOTION)
 
 

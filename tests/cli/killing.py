@@ -33,7 +33,7 @@ def killed_at(place: Place, home: Path, *arguments: object) -> None:
     """Run a command that kills itself there; that it got there and was killed is checked."""
     process = FORKS.Process(target=_run, args=(place, str(home), [str(argument) for argument in arguments]))
     process.start()
-    process.join(120)
+    process.join(600)
     assert process.exitcode == -signal.SIGKILL, process.exitcode
 
 
