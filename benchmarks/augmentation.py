@@ -14,7 +14,8 @@ import movielens
 import numpy as np
 import torch
 from movielens import Events, Films
-from quality import two_towers, write_json
+from movielens_rows import two_towers
+from quality import write_json
 from rich.console import Console
 
 from recsys.database.session import Sessions, open_sessions

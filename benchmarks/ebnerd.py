@@ -1,41 +1,35 @@
-"""Protocols A and A2: click-through rate on an EB-NeRD folder, beside what a newsroom would otherwise run."""
+"""Protocols A and A2: an EB-NeRD folder, its training window, and the lists that come after it."""
 
-import time
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import torch
+from movielens import Scores, take
 
-from recsys.columns import Floats
+from recsys.columns import NONE, ClickColumns, Floats32, Ints, between
 from recsys.database.session import Sessions, open_sessions, upgrade
 from recsys.domain import RecsysError, Timestamp
 from recsys.encoders import expected_ids, load_encoders
-from recsys.evaluation import metrics
-from recsys.evaluation.evaluate import RANKING
+from recsys.evaluation.evaluate import Window
 from recsys.features.examples import Examples
-from recsys.features.features import FEATURES
 from recsys.features.replay import Replay
 from recsys.ingest.importer import import_path
 from recsys.lifecycle.encode import encode_new
-from recsys.lifecycle.train import evaluate, train
-from recsys.pipeline.load import load_dataset
+from recsys.lifecycle.train import indexable, window_of
+from recsys.pipeline.histories import Windows
+from recsys.pipeline.load import Dataset, load_dataset
 from recsys.settings import Settings
+from recsys.training.fit import TrainingSet
 
 HOUR = 3600.0
-WEEK = 7 * 24 * HOUR
-DEVELOPMENT_SPLIT = 5 * 24 * HOUR  # behind the start of the only week there is
-PEERS = {
-    "clicks, half-life 8 h": "clicks_8h",
-    "smoothed CTR, half-life 2 h": "ctr_2h",
-    "co-click with the last 5": "co_click_recent",
-    "co-click with the history (user kNN)": "co_click_history",
-    "newest first shown": "since_first_shown",
-}
-LIVE = ("r@10", "r@50", "r@100", "ndcg@10", "sources_r@100", "sources_r@500", "pool_median")
-
-Row = dict[str, Any]
+DAY = 24 * HOUR
+WEEK = 7 * DAY
+WITHOUT_VALIDATION = 5 * DAY  # from the start of the only week there is to its split
+DEVELOPMENT = DAY  # the end of the training window, on which peers are tuned
+BLOCK = 1024  # lists scored at once
 
 
 @dataclass(frozen=True)
@@ -46,10 +40,53 @@ class Week:
     settings: Settings
     split: Timestamp
 
+    @property
+    def development(self) -> Timestamp:
+        """Where the part of the training window begins on which peers are tuned."""
+        return self.split - DEVELOPMENT
+
+    @functools.cached_property
+    def known(self) -> Dataset:
+        """What is known before the split, the same for peers and for ``recsys train``."""
+        return self._loaded(self.split)
+
+    @functools.cached_property
+    def whole(self) -> Dataset:
+        """All of the log."""
+        return self._loaded(np.inf)
+
+    @functools.cached_property
+    def lists(self) -> tuple[Examples, Examples]:
+        """The lists of the training window, labelled by what was known before its end, and those of the test."""
+        log, data = self.whole.log, self.whole
+        replay = Replay(data.attributes, data.users, live_hours=self.settings.live_hours)
+        return replay.run(between(log, -np.inf, self.split)), replay.run(between(log, self.split, np.inf))
+
+    def window(self, since: Timestamp, until: Timestamp | None = None) -> Window:
+        """A stretch to evaluate on."""
+        return window_of(self.whole, self.settings, since, until)
+
+    def clicks(self, until: Timestamp) -> ClickColumns:
+        """Clicks known before a time of the training window, those of the histories included."""
+        return take(self.known.log.clicks, self.known.log.clicks.known_at < until)
+
+    def training_set(self) -> TrainingSet:
+        """What ``recsys train --until`` trains on."""
+        data = self.known
+        return TrainingSet(
+            log=data.log, attributes=data.attributes, content=data.content, users=data.users, indexed=indexable(data),
+            encoders=expected_ids(self.settings), since=-np.inf, until=self.split, live_hours=self.settings.live_hours,
+        )  # fmt: skip
+
+    def _loaded(self, until: Timestamp) -> Dataset:
+        limit = self.settings.robot_clicks_per_hour
+        with self.sessions() as session:
+            return load_dataset(session, expected_ids(self.settings), until=until, robot_limit=limit)
+
 
 def load(folder: Path, home: Path, fusion: str = "gated") -> Week:
     """Import a folder; test on its validation week, or on the end of its training week where that is all there is."""
-    settings = Settings(home=home, database_url="", fusion=fusion)
+    settings = Settings(home=home, database_url="", fusion=fusion, threads=torch.get_num_threads())
     upgrade(settings)
     sessions = open_sessions(settings)
     import_path(sessions, "ebnerd", folder)
@@ -59,47 +96,35 @@ def load(folder: Path, home: Path, fusion: str = "gated") -> Week:
     if len(log) == 0:
         raise RecsysError(f"{folder} holds no impression: see data/README.md for the layout.")
     first = np.floor(log.known_at[0] / HOUR) * HOUR
-    return Week(sessions, settings, first + (WEEK if log.known_at[-1] >= first + WEEK else DEVELOPMENT_SPLIT))
+    return Week(sessions, settings, first + (WEEK if log.known_at[-1] >= first + WEEK else WITHOUT_VALIDATION))
 
 
-def rows(week: Week, seeds: int, *, live: bool) -> Iterator[Row]:
-    """One row per peer, and one per seed of this project's own training."""
-    examples = _replayed(week)
-    yield _row("random", examples, np.zeros(len(examples.keys)))
-    for name, column in PEERS.items():
-        values = examples.features[:, FEATURES.index(column)].astype(np.float64)
-        yield _row(name, examples, -values if column.startswith("since") else values)
-    for seed in range(seeds):
-        yield _own(week, seed, live=live)
+def scored(scores: Scores, lists: Examples) -> Floats32:
+    """Scores (rows,) of the rows of lists by what fits on histories."""
+    found = [np.zeros(0, np.float32)]
+    for first, dense in _blocks(scores, lists):
+        offsets = lists.offsets[first : first + len(dense) + 1]
+        owner = np.repeat(np.arange(len(dense)), np.diff(offsets))
+        found.append(dense[owner, lists.keys[offsets[0] : offsets[-1]]])
+    return np.concatenate(found)
 
 
-def _own(week: Week, seed: int, *, live: bool) -> Row:
-    """The product's own commands: train on what lies before the split, evaluate on what follows."""
-    started = time.perf_counter()
-    model = train(week.sessions, week.settings, until=week.split, seed=seed)
-    seconds = time.perf_counter() - started
-    summary = evaluate(week.sessions, week.settings, version=model.version, since=week.split).summary
-    row = {"name": f"recsys, seed {seed}", **_flat(summary), "seconds_to_train": round(seconds, 1)}
-    if live:
-        ranked = evaluate(week.sessions, week.settings, version=model.version, since=week.split, live=True).summary
-        row |= {f"live_{name}": ranked[name] for name in LIVE}
-    return row
+def window_of_history(history: Ints, ages: "np.ndarray[tuple[int, int], np.dtype[np.float64]]") -> Windows:
+    """Histories (batch, h) of keys, NONE padded, with their ages in seconds."""
+    return Windows(np.zeros_like(history), history, ages, history != NONE)
 
 
-def _flat(summary: dict[str, Any]) -> Row:
-    kept = ("impressions", *RANKING, "log_loss", "ece", "confidence")
-    few = summary["slices"]["clicked_at_most_20_exposures"]
-    return {**{name: summary[name] for name in kept}, "auc_few_exposures": few["auc"]}
+def part(lists: Examples, first: int, last: int) -> Examples:
+    """A stretch of the lists."""
+    rows = slice(lists.offsets[first], lists.offsets[last])
+    by_row = {name: getattr(lists, name)[rows] for name in ("keys", "shown", "labels", "features")}
+    by_list = {name: column[first:last] for name, column in vars(lists).items() if name not in {*by_row, "offsets"}}
+    return Examples(offsets=lists.offsets[first : last + 1] - rows.start, **by_row, **by_list)
 
 
-def _replayed(week: Week) -> Examples:
-    with week.sessions() as session:
-        limit = week.settings.robot_clicks_per_hour
-        data = load_dataset(session, expected_ids(week.settings), robot_limit=limit)
-    replay = Replay(data.attributes, data.users, live_hours=week.settings.live_hours)
-    return replay.run(data.log, score_from=week.split)
-
-
-def _row(name: str, examples: Examples, scores: Floats) -> Row:
-    figures = metrics.list_metrics(examples.offsets, examples.labels, scores)
-    return {"name": name, "impressions": len(examples), **{metric: metrics.mean(figures[metric]) for metric in RANKING}}
+def _blocks(scores: Scores, lists: Examples) -> Iterator[tuple[int, Floats32]]:
+    """The first of each block of lists, and the scores (block, articles) for their histories."""
+    for first in range(0, len(lists), BLOCK):
+        block = slice(first, min(first + BLOCK, len(lists)))
+        ages = lists.at[block, None] - lists.history_at[block]
+        yield first, scores(window_of_history(lists.history[block], ages))

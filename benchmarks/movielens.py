@@ -166,6 +166,7 @@ def take(clicks: ClickColumns, rows: Ints | Bools) -> ClickColumns:
 
 def _events(films: Films, known: ClickColumns, candidates: Bools, targets: Bools) -> Events:
     clicks, histories = films.clicks, Histories.of(known)
+    targets = targets & candidates[clicks.article]  # a rating of a film that the catalogue lacks is no target
     later = np.flatnonzero((clicks.at > films.split) & (clicks.weight > 0) & targets)
     start, end = histories.before(clicks.user[later], clicks.at[later])
     enough = end - start >= LEAST_EARLIER
@@ -196,6 +197,8 @@ def _hold_outs(folder: Path, keys: Ints, article_ids: np.ndarray) -> tuple[Ints,
     files = [folder / f"cold_items_{number}.txt" for number in range(HOLD_OUTS)]
     if all(file.exists() for file in files):
         return tuple(np.array([key_of[name] for name in file.read_text().split() if name in key_of]) for file in files)
+    if any(file.exists() for file in files):
+        raise RecsysError(f"{folder} holds some of {', '.join(file.name for file in files)}: give all of them, or none")
     size = int(len(keys) * COLD_SHARE)
     return tuple(np.random.default_rng(number).choice(keys, size, replace=False) for number in range(HOLD_OUTS))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from modalities import permuted
 from rich.console import Console
 
 from recsys.columns import between
@@ -29,10 +30,12 @@ from recsys.features.features import AGES, COUNTERS, FEATURES, SHARES
 from recsys.ingest.importer import import_path
 from recsys.lifecycle.encode import encode_new
 from recsys.lifecycle.train import indexable, set_threads, window_of
+from recsys.pipeline.content import Content
 from recsys.pipeline.load import Dataset, load_dataset, signatures
 from recsys.pipeline.model import Model
 from recsys.settings import Settings, bundled
 from recsys.training.fit import TrainingSet, fit
+from recsys.training.towers import FitConfig
 
 DAY = 86400.0
 TEST_DAYS = 4
@@ -60,29 +63,24 @@ def main() -> None:
 
 def _rows(settings: Settings, seed: int) -> list[Row]:
     set_threads(settings)
-    data = _loaded(settings)
-    split = float(np.ceil(data.log.impressions.known_at[-1] / DAY) * DAY) - TEST_DAYS * DAY
+    data = load(settings)
+    split = split_of(data)
     window = window_of(data, settings, split, None)
-    whole = _trained(settings, data, split, seed)
+    whole = trained(settings, data, split, seed)
     intact = evaluate_shown(whole, window)
     rows = [{"name": "intact", "auc": intact.summary["auc"], "ndcg@10": intact.summary["ndcg@10"]}]
     for name in ("image", "title"):
-        mixed = permuted(data, name)
-        blind = _trained(settings, mixed, split, seed)
-        rows.append(
-            _loss(
-                f"{name}s permuted, trained again",
-                intact,
-                evaluate_shown(blind, window_of(mixed, settings, split, None)),
-            )
-        )
+        mixed = with_content(data, permuted(data.content, name))
+        blind = evaluate_shown(trained(settings, mixed, split, seed), window_of(mixed, settings, split, None))
+        rows.append(_loss(f"{name}s permuted, trained again", intact, blind))
     examples = replayed(window)
     for name, columns in {"freshness": AGES, "popularity": COUNTERS + SHARES}.items():
         rows.append(_loss(f"{name} inputs permuted", intact, _judged(whole, _mixed(examples, columns))))
     return rows + _by_place(whole, examples)
 
 
-def _loaded(settings: Settings) -> Dataset:
+def load(settings: Settings) -> Dataset:
+    """The bundled sample, imported and encoded in the home of the settings."""
     upgrade(settings)
     sessions = open_sessions(settings)
     import_path(sessions, "table", bundled("sample"))
@@ -91,23 +89,24 @@ def _loaded(settings: Settings) -> Dataset:
         return load_dataset(session, expected_ids(settings))
 
 
-def _trained(settings: Settings, data: Dataset, until: float, seed: int) -> Model:
+def split_of(data: Dataset) -> float:
+    """The midnight before the last TEST_DAYS."""
+    return float(np.ceil(data.log.impressions.known_at[-1] / DAY) * DAY) - TEST_DAYS * DAY
+
+
+def trained(settings: Settings, data: Dataset, until: float, seed: int, towers: FitConfig = FitConfig()) -> Model:
+    """The product's own training on what was known before ``until``."""
     training = TrainingSet(
         log=between(data.log, -np.inf, until), attributes=data.attributes, content=data.content, users=data.users,
         indexed=indexable(data), encoders={}, since=-np.inf, until=until, live_hours=settings.live_hours,
     )  # fmt: skip
-    return fit(training, version="benchmark", seed=seed)
+    return fit(training, version="benchmark", seed=seed, towers=towers)
 
 
-def permuted(data: Dataset, name: str) -> Dataset:
-    """The vectors of one modality dealt out anew among the articles that have it, wherever they are used."""
-    content = data.content
-    rows = np.flatnonzero(content.mask[name])
-    vectors = content.vectors[name].copy()
-    vectors[rows] = vectors[np.random.default_rng(0).permutation(rows)]
-    mixed = replace(content, vectors={**content.vectors, name: vectors})
-    attributes = data.attributes._replace(signatures=signatures(mixed, content.rows))
-    return replace(data, content=mixed, attributes=attributes)
+def with_content(data: Dataset, content: Content) -> Dataset:
+    """The same log with other vectors of its articles, wherever they are used."""
+    attributes = data.attributes._replace(signatures=signatures(content, content.rows))
+    return replace(data, content=content, attributes=attributes)
 
 
 def _mixed(examples: Examples, names: tuple[str, ...]) -> Examples:

@@ -1,28 +1,14 @@
-import sys
 from pathlib import Path
 
+import movielens
 import numpy as np
 import pytest
+from made_clicks import columns
+
+from recsys.pipeline.content import Content
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data" / "movielens-posters"
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-import movielens  # noqa: E402
-import peers  # noqa: E402
-
-from recsys.columns import NONE, ClickColumns  # noqa: E402
-from recsys.pipeline.content import Content  # noqa: E402
-
-
-def columns(user, article, at, weight) -> ClickColumns:
-    n, nothing = len(user), np.zeros(len(user), np.int8)
-    at = np.asarray(at, np.float64)
-    return ClickColumns(
-        position=np.arange(n), user=np.asarray(user), article=np.asarray(article), at=at, known_at=at,
-        weight=np.asarray(weight, np.float64), backfilled=nothing, impression=np.full(n, NONE),
-        page=nothing, device=nothing,
-    )  # fmt: skip
 
 
 @pytest.fixture
@@ -65,14 +51,6 @@ def test_a_scorer_that_knows_the_answer_ranks_first_and_a_blind_one_in_the_middl
     blind = movielens.measure(lambda window: np.zeros((len(window.mask), 31), np.float32), test)
     assert blind.means["auc"] == 0.5
     assert blind.means["mrr"] < 0.2
-
-
-def test_item_knn_counts_common_users() -> None:
-    clicks = columns([1, 1, 2, 2, 3, 3], [1, 2, 1, 2, 1, 3], [1, 2, 3, 4, 5, 6], [1, 1, 1, 1, 1, 1])
-    scores = peers.item_knn(clicks, 4, shrinkage=1.0)
-    window = movielens.Windows(np.zeros((1, 1), int), np.array([[1]]), np.zeros((1, 1)), np.ones((1, 1), bool))
-    expected = [0, 0, 2 / (np.sqrt(3 * 2) + 1), 1 / (np.sqrt(3) + 1)]
-    np.testing.assert_allclose(scores(window)[0], expected, rtol=1e-5)
 
 
 def test_the_real_folder_gives_the_events_of_the_protocol() -> None:
