@@ -21,7 +21,7 @@ __all__ = ["FitConfig", "TowerConfig", "fit_towers", "shown_not_clicked"]
 
 WARM_UP = 0.1  # share of the steps in which the learning rate rises
 LONGEST_GRADIENT = 1.0
-MOST_EPOCHS = 20  # however few steps those are
+MOST_EPOCHS = 10  # however few steps those are
 
 
 @dataclass(frozen=True)

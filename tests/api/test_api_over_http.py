@@ -16,6 +16,7 @@ from PIL import Image
 
 from api.app import create_app
 from recsys.encoders import expected_ids
+from recsys.lifecycle import worker as worker_room
 from recsys.lifecycle.worker import start_worker
 from recsys.serving.live import Live
 
@@ -39,7 +40,8 @@ def http(site) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def worker(site):
+def worker(site, monkeypatch):
+    monkeypatch.setattr(worker_room, "PATIENCE", 300.0)  # on a busy machine it waits for its turn
     started = start_worker(site)
     yield started
     started.stop()

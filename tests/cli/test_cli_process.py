@@ -123,6 +123,6 @@ def test_the_demo_goes_the_whole_way(cli: Cli) -> None:
     assert document["similar"].keys() == {"fused", "title", "image"}
     assert all(document["similar"].values())
     assert {"import", "encode", "train", "evaluate", "retrain", "recommend"} <= document["seconds"].keys()
-    assert seconds < 240  # three minutes, and what measuring coverage adds
+    assert seconds < 300  # three minutes, and what measuring coverage and the other tests add
     again = json.loads(run("encode", "--json").stdout)
     assert again["encoded"] == {"title": 0, "image": 0}

@@ -17,7 +17,7 @@ from recsys.features.replay import Replay
 from recsys.pipeline import scorer
 from recsys.pipeline.load import load_dataset
 from recsys.serving.live import SETTLED, Live
-from recsys.training import fit
+from recsys.training.replayed import Link, replayed
 
 CHOSEN = (0, 1, 3, 50, 51, 120, 201, 299, 333, 400, 401, 487, 550, 551, 552, 570, 597, 599)
 
@@ -45,8 +45,8 @@ def test_serving_ranks_by_what_training_and_evaluation_saw(site: Site, shown: li
     with site.sessions() as session:
         data = load_dataset(session, site.encoders)
     examples = Replay(data.attributes, data.users).run(data.log)
-    chain = [fit._Link(0, model.views), fit._Link(len(examples), model.views)]
-    trained = fit._rows(chain, modalities, examples, lambda _stage, _done, _total: None)
+    chain, again = [Link(0, model.views), Link(len(examples), model.views)], Replay(data.attributes, data.users)
+    trained = replayed(again, data.log, -np.inf, chain, modalities, lambda _stage, _done, _total: None).rows
     np.testing.assert_array_equal(evaluate._inputs(model, examples, None), trained)
     clicked = 0.0
     for i in CHOSEN:
