@@ -23,6 +23,7 @@ from ablation_rows import Measured, Prepared, Row, events_of, image_rows, row_of
 from ablation_sample import SampleTrials
 from kept import Kept
 from modalities import CONDITIONS, REFERENCE, Condition
+from options import add_common
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from threadpoolctl import threadpool_limits
@@ -145,13 +146,8 @@ def _parser() -> argparse.ArgumentParser:
     films.set_defaults(trials=_films)
     commands.add_parser("sample", help="the bundled synthetic sample").set_defaults(trials=_sample)
     for command in commands.choices.values():
-        command.add_argument("--seeds", type=int, default=3)
         command.add_argument("--only", nargs="+", metavar="NAME", help="conditions by name, beside the reference")
-        command.add_argument(
-            "--home", type=Path, help="folder that keeps the database, so that nothing is encoded twice"
-        )
-        command.add_argument("--threads", type=int, default=1)
-        command.add_argument("--json", type=Path)
+        add_common(command, threads=1)
     return parser
 
 

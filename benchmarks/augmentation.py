@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from movielens import Events, Films
 from movielens_rows import two_towers
+from options import add_common
 from quality import write_json
 from rich.console import Console
 
@@ -99,12 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--views", type=int, nargs="+", default=[0, 2, 4])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument(
-        "--home", type=Path, help="folder that keeps the database, so that a second run encodes nothing"
-    )
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path)
+    add_common(parser)
     return parser
 
 

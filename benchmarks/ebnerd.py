@@ -114,14 +114,6 @@ def window_of_history(history: Ints, ages: "np.ndarray[tuple[int, int], np.dtype
     return Windows(np.zeros_like(history), history, ages, history != NONE)
 
 
-def part(lists: Examples, first: int, last: int) -> Examples:
-    """A stretch of the lists."""
-    rows = slice(lists.offsets[first], lists.offsets[last])
-    by_row = {name: getattr(lists, name)[rows] for name in ("keys", "shown", "labels", "features")}
-    by_list = {name: column[first:last] for name, column in vars(lists).items() if name not in {*by_row, "offsets"}}
-    return Examples(offsets=lists.offsets[first : last + 1] - rows.start, **by_row, **by_list)
-
-
 def _blocks(scores: Scores, lists: Examples) -> Iterator[tuple[int, Floats32]]:
     """The first of each block of lists, and the scores (block, articles) for their histories."""
     for first in range(0, len(lists), BLOCK):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import lightgbm
 import numpy as np
-from ebnerd import Week, part, scored
+from ebnerd import Week, scored
 from movielens import Scores, take
 from peers import lambdarank
 from peers.lambdarank import Inputs, Plan
@@ -80,7 +80,7 @@ def quality(lists: Examples, scores: Floats | Floats32) -> float:
 def development(week: Week) -> Examples:
     """The lists of the training window's last day."""
     train = week.lists[0]
-    return part(train, int(np.searchsorted(train.at, week.development)), len(train))
+    return train.stretch(int(np.searchsorted(train.at, week.development)), len(train))
 
 
 def two_stages(week: Week) -> TwoStages:
@@ -89,7 +89,8 @@ def two_stages(week: Week) -> TwoStages:
     config = FitConfig(TowerConfig(fusion=week.settings.fusion))
     views, lists = head_inputs(week.training_set(), towers=config)
     seconds = time.perf_counter() - started
-    cut = int(np.searchsorted(week.known.log.impressions.known_at, week.development))
+    times = week.known.log.impressions.known_at
+    cut = int(np.searchsorted(times[len(times) - len(lists) :], week.development))  # only the newest are examples
     shown = lists.take(np.arange(len(lists)), lists.shown)
     sampled = np.flatnonzero(np.add.reduceat(~lists.shown, lists.offsets[:-1]) > 0)
     among = lists.take(sampled)

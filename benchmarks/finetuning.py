@@ -25,6 +25,7 @@ import sample
 import torch
 from movielens import Events, Films, Scores
 from movielens_rows import Measured, Method, measured, two_towers
+from options import add_common
 from peers.items import content_knn
 from quality import write_json
 from rich.console import Console
@@ -212,10 +213,7 @@ def _parser() -> argparse.ArgumentParser:
     made = commands.add_parser("sample", help="the bundled synthetic sample")
     made.set_defaults(run=run_sample)
     for command in (films, made):
-        command.add_argument("--seeds", type=int, default=3)
-        command.add_argument("--home", type=Path, help="folder that keeps the database between runs")
-        command.add_argument("--threads", type=int, default=1)
-        command.add_argument("--json", type=Path)
+        add_common(command, threads=1)
         for name in ("layers", "steps", "batch"):
             command.add_argument(f"--{name}", type=int, default=argparse.SUPPRESS)
         for name in ("rate", "anchor", "temperature", "log-q"):

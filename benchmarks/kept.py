@@ -20,8 +20,27 @@ from ablation_rows import Events, Row
 import recsys
 from recsys.domain import RecsysError
 
-ROOMS = ("model", "training", "pipeline", "retrieval", "features")  # what decides the figures
-BESIDE = ("ablation_films", "ablation_sample", "indexes", "modalities", "movielens", "sample", "summed")
+ROOMS = (
+    "model",
+    "training",
+    "pipeline",
+    "retrieval",
+    "features",
+    "evaluation",
+    "encoders",
+    "ingest",
+    "database",
+)  # what decides the figures
+BESIDE = (
+    "ablation_films",
+    "ablation_rows",
+    "ablation_sample",
+    "indexes",
+    "modalities",
+    "movielens",
+    "sample",
+    "summed",
+)
 
 EventsByRow = dict[str, dict[str, Events]]  # row -> test -> values
 

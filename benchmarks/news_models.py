@@ -190,7 +190,7 @@ def tuned_clicks(kind: str, news: News, judge: Callable[[Callable[[ClickColumns]
 def tuned_lists(kind: str, news: News, examples: Examples) -> Plan:
     """The plan with the best nDCG@10 on the newest tenth of the training lists."""
     cut = int(len(examples) * DEVELOPMENT)
-    older, newest = lists_of(examples, slice(0, cut)), lists_of(examples, slice(cut, len(examples)))
+    older, newest = examples.stretch(0, cut), examples.stretch(cut, len(examples))
 
     def quality(plan: Plan) -> float:
         scores = fit_lists(kind, news, older, plan, 0)(newest)
@@ -219,15 +219,6 @@ def list_scores(model: Recommender, news: News, test: Examples) -> Floats32:
         owner = np.repeat(np.arange(len(users)), np.diff(test.offsets[first : first + SCORED + 1]))
         scores[rows] = (users[owner] * vectors[test.keys[rows]]).sum(1).numpy()
     return scores
-
-
-def lists_of(examples: Examples, part: slice) -> Examples:
-    """A stretch of the lists."""
-    rows = slice(examples.offsets[part.start], examples.offsets[part.stop])
-    offsets = examples.offsets[part.start : part.stop + 1] - rows.start
-    by_row = {name: getattr(examples, name)[rows] for name in ("keys", "shown", "labels", "features")}
-    by_list = {name: column[part] for name, column in vars(examples).items() if name not in {*by_row, "offsets"}}
-    return Examples(offsets=offsets, **by_row, **by_list)
 
 
 def _fit_clicks(kind: str, news: News, plan: Plan, train: ClickColumns, seed: int) -> Scores:

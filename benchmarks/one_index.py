@@ -17,6 +17,7 @@ import movielens
 import numpy as np
 import torch
 from movielens import Events, Films
+from options import add_common
 from quality import write_json
 from rich.console import Console
 
@@ -130,11 +131,8 @@ def _mean(metric: Callable[[Any, int], Any], parts: list[Any], k: int) -> float:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--every", type=int, default=4, help="search for every so many-th event")
-    parser.add_argument("--home", type=Path, help="folder that keeps the database")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path)
+    add_common(parser, seeds=1)
     return parser
 
 

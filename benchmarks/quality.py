@@ -22,6 +22,7 @@ import ebnerd_rows
 import movielens
 import movielens_rows
 import torch
+from options import add_common
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
@@ -108,15 +109,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", type=Path)
-    command.add_argument("--seeds", type=int, default=3, help="of everything that is drawn at random; 0: no own rows")
     command.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True, help="fit and tune the peers")
     command.add_argument("--news", action="store_true", help="NRMS and NAML among them, which take most of an hour")
     command.add_argument("--fusion", choices=list(FUSIONS), default="gated")
-    command.add_argument(
-        "--home", type=Path, help="folder that keeps the database, so that a second run encodes nothing"
-    )
-    command.add_argument("--threads", type=int, default=2)
-    command.add_argument("--json", type=Path)
+    add_common(command)
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ def ageing(log: Log, retrained: int) -> Iterator[Row]:
     anew = set(np.linspace(1, days - 1, min(retrained, days - 1)).round().astype(int).tolist())
     for day in range(days):
         first, last = np.searchsorted(examples.at, [start + day * DAY, start + (day + 1) * DAY])
-        part, rows = stretch(examples, first, last), slice(examples.offsets[first], examples.offsets[last])
+        part, rows = examples.stretch(first, last), slice(examples.offsets[first], examples.offsets[last])
         found = {"recsys, trained once": old[rows], PEER: _peer(part)}
         if day in anew:
             found["recsys, trained that morning"] = scores(log.model(start + day * DAY), part)[0]
@@ -153,15 +153,6 @@ def begun(log: EventLog, at: Timestamp) -> EventLog:
     columns = {field.name: getattr(clicks, field.name) for field in fields(ClickColumns)} | {"known_at": known_at}
     order = np.flatnonzero(kept)[np.argsort(known_at[kept], kind="stable")]
     return EventLog(between(log, at, np.inf).impressions, ClickColumns(**{n: c[order] for n, c in columns.items()}))
-
-
-def stretch(examples: Examples, first: int, last: int) -> Examples:
-    """The lists from one number up to another."""
-    rows = slice(examples.offsets[first], examples.offsets[last])
-    by_row = {name: getattr(examples, name)[rows] for name in ("keys", "shown", "labels", "features")}
-    names = ("position", "user", "at", "context_article", "history", "history_at")
-    by_list = {name: getattr(examples, name)[first:last] for name in names}
-    return Examples(offsets=examples.offsets[first : last + 1] - examples.offsets[first], **by_row, **by_list)
 
 
 def _peer(examples: Examples) -> Floats:

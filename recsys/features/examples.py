@@ -29,6 +29,13 @@ class Examples:
     def __len__(self) -> int:
         return len(self.user)
 
+    def stretch(self, first: int, last: int) -> "Examples":
+        """The lists from one number up to another."""
+        rows = slice(self.offsets[first], self.offsets[last])
+        by_row = {name: getattr(self, name)[rows] for name in ("keys", "shown", "labels", "features")}
+        by_list = {name: column[first:last] for name, column in vars(self).items() if name not in {*by_row, "offsets"}}
+        return Examples(offsets=self.offsets[first : last + 1] - self.offsets[first], **by_row, **by_list)
+
 
 def allocate(log: EventLog, scored: Ints, samples: Ints) -> Examples:
     """Empty examples of the ``scored`` impressions of a log, with places for so many samples (lists,) behind each."""

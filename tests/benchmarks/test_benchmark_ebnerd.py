@@ -64,7 +64,7 @@ def test_rows_are_scored_from_the_history_of_their_own_list(week: ebnerd.Week) -
 
 def test_a_part_of_the_lists_is_the_same_lists(week: ebnerd.Week) -> None:
     lists = week.lists[0]
-    some = ebnerd.part(lists, 10, 13)
+    some = lists.stretch(10, 13)
     rows = slice(lists.offsets[10], lists.offsets[13])
     assert isinstance(some, Examples)
     np.testing.assert_array_equal(some.offsets, lists.offsets[10:14] - rows.start)

@@ -63,7 +63,7 @@ def test_a_log_that_began_at_its_beginning_is_the_log(log: report_runs.Log) -> N
 
 def test_a_stretch_of_examples_is_judged_as_in_the_whole(log: report_runs.Log) -> None:
     examples = replayed(window_of(log.data, log.settings, log.split, None))
-    part = report_runs.stretch(examples, 5, 12)
+    part = examples.stretch(5, 12)
     assert len(part) == 7
     for name in ("user", "at", "position", "history"):
         np.testing.assert_array_equal(getattr(part, name), getattr(examples, name)[5:12])

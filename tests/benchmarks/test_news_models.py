@@ -15,7 +15,6 @@ from news_models import (
     clicks_maker,
     clicks_of,
     fit_lists,
-    lists_of,
     recommender,
     row_name,
     tuned_clicks,
@@ -90,7 +89,7 @@ def test_a_reader_who_was_not_in_training_gets_the_articles_of_their_camp(kind, 
 @pytest.mark.parametrize("news", [titles, ids])
 def test_lists_are_put_in_the_order_of_their_readers_camp(kind, news) -> None:
     lists = camp_lists()
-    train, test = lists_of(lists, slice(0, 150)), lists_of(lists, slice(150, 200))
+    train, test = lists.stretch(0, 150), lists.stretch(150, 200)
     scores = fit_lists(kind, news(), train, QUICK, 0)(test)
     assert scores.shape == test.keys.shape
     assert own_camp_first(scores, test) > 0.75
