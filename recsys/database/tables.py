@@ -25,6 +25,7 @@ class Base(DeclarativeBase):
         dict[str, Any]: FIGURES,
         list[int]: DOCUMENT,
         list[float]: DOCUMENT,
+        list[str]: DOCUMENT,
     }
 
 
@@ -138,11 +139,16 @@ class ServedRow(ListColumns, Base):
     """Lists that were answered; one becomes an impression when it is confirmed, or something in it is clicked."""
 
     __tablename__ = "served"
-    __table_args__ = (Index("ix_served_user", "user"), Index("ix_served_at", "at"))
+    __table_args__ = (
+        Index("ix_served_user", "user"),
+        Index("ix_served_at", "at"),
+        Index("ix_served_model_version_at", "model_version", "at"),
+    )
 
     impression_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
     scores: Mapped[list[float]]
     model_version: Mapped[str] = mapped_column(Identifier)
+    propensities: Mapped[list[float] | None]  # of each item at its place; None where nothing was drawn at random
 
 
 class ContentRow(Base):
@@ -191,3 +197,86 @@ class PromotionRow(Base):
     version: Mapped[str] = mapped_column(ForeignKey("model_versions.version"))
     previous: Mapped[int | None] = mapped_column(ForeignKey("promotions.position"))
     at: Mapped[Time]
+
+
+class ExperimentRow(Base):
+    """Which version shares the traffic with the live one from when on; the last row is in force, and may name none."""
+
+    __tablename__ = "experiments"
+    __table_args__ = NEVER_REUSE
+
+    position: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[str | None] = mapped_column(ForeignKey("model_versions.version"))
+    share: Mapped[float]  # of the users
+    at: Mapped[Time]
+
+
+class JobRow(Base):
+    """Work that runs in a process of its own; who works on it says so again and again, or it counts as abandoned."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index(
+            "ux_jobs_running", "kind", unique=True, sqlite_where=text("status = 'running'"),
+            postgresql_where=text("status = 'running'"),
+        ),
+        Index("ix_jobs_created_at", "created_at"),
+    )  # fmt: skip
+
+    job_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(16))  # waiting, running, done, failed
+    created_at: Mapped[Time]
+    started_at: Mapped[Time | None]
+    heard_at: Mapped[Time | None]  # the last sign of life of its owner
+    finished_at: Mapped[Time | None]
+    owner: Mapped[str | None] = mapped_column(Text)  # host and process
+    progress: Mapped[dict[str, Any] | None]
+    result: Mapped[dict[str, Any] | None]
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class KeyRow(Base):
+    """An API key, of which only the hash is kept."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = NEVER_REUSE
+
+    key: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Identifier)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)  # sha256
+    scopes: Mapped[list[str]]  # read, write, admin
+    created_at: Mapped[Time]
+    revoked_at: Mapped[Time | None]
+
+
+class RuleRow(Base):
+    """What editors ordered: an article or a section pinned, boosted, buried or blocked for a time."""
+
+    __tablename__ = "rules"
+    __table_args__ = NEVER_REUSE
+
+    rule: Mapped[int] = mapped_column(primary_key=True)
+    action: Mapped[str] = mapped_column(String(16))
+    article: Mapped[int | None] = mapped_column(ForeignKey("articles.key", ondelete="CASCADE"), index=True)
+    section: Mapped[str | None] = mapped_column(Identifier)
+    place: Mapped[int | None]  # of a pinned article, from 1
+    amount: Mapped[float | None]  # of a boost or burial, in logits
+    since: Mapped[Time | None]
+    until: Mapped[Time | None]
+    created_at: Mapped[Time]
+    ended_at: Mapped[Time | None]  # taken back by hand
+
+
+class AuditRow(Base):
+    """Who changed what about the service, and when; nothing deletes it."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_at", "at"), NEVER_REUSE)
+
+    position: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[Time]
+    who: Mapped[str] = mapped_column(Identifier)
+    action: Mapped[str] = mapped_column(String(32))  # such as rule.create, model.promote
+    subject: Mapped[str] = mapped_column(Text)  # the rule, the version, the key
+    details: Mapped[dict[str, Any]]
