@@ -12,10 +12,23 @@ from numba import njit
 from recsys.columns import NONE, Catalogue, Floats, Floats32, Ints
 from recsys.features.history import UserView, liked_of, taste_of
 from recsys.features.marks import HISTORY, KINDS, Scratch, mark_readers, mark_user, unmark
-from recsys.features.state import CHANCES, CLICKS, EXPOSURES, HALF_LIVES, RATES, READERS, TASTE, ArticleState, cell_of
+from recsys.features.state import (
+    CHANCES,
+    CLICKS,
+    EXPOSURES,
+    HALF_LIVES,
+    RATES,
+    READERS,
+    TASTE,
+    ArticleState,
+    cell_of,
+    halved,
+    left_after,
+)
 
 PRIOR = 10.0  # exposures' worth of the general CTR that every article starts with
 NEVER = 60.0 * 24.0 * 60.0  # minutes since something that never happened
+SIGNED = 256  # titles projected at once
 LIKENESS_HALF_LIFE = 24.0 * 3600.0  # seconds, of readers who are like the user; the shorter ones are its powers
 
 _HALF_LIFE_NAMES = ("30m", "2h", "8h", "24h", "72h")
@@ -29,7 +42,7 @@ RATINGS = ("rating_slow", "rating_medium", "rating_fast")
 SHARES = tuple(f"share_of_clicks_{half}" for half in _HALF_LIFE_NAMES)
 AGES = ("since_first_shown", "since_last_shown", "since_published")
 SEEN = ("times_shown_to_user", "since_shown_to_user", "times_clicked_by_user", "since_clicked_by_user")
-CO_CLICK = ("co_click_last", "co_click_recent", "co_click_history", "co_click_context", "title_taste")
+CO_CLICK = ("co_click_last", "co_click_recent", "co_click_history", "co_click_context")
 LIKENESS = tuple(f"{what}_{hours}h" for hours in (24, 8, 2) for what in ("readers_like_user", "likeness_of_readers"))
 CATALOGUE = (
     "section_share_of_user", "section_of_last_click", "section_of_context", "premium", "premium_for_subscriber",
@@ -39,7 +52,7 @@ REQUEST = (
     "user_clicks", "user_rows", "since_user_click", "since_user_shown", "user_rows_last_day", "front_page",
     "article_page", "desktop", "mobile", "tablet", "subscriber", "hour_sin", "hour_cos", "clicks_overall",
 )  # fmt: skip
-FEATURES = COUNTERS + SHARES + RATINGS + AGES + SEEN + CO_CLICK + LIKENESS + CATALOGUE + REQUEST
+FEATURES = COUNTERS + SHARES + RATINGS + AGES + SEEN + CO_CLICK + LIKENESS + ("title_taste",) + CATALOGUE + REQUEST
 WIDTH = len(FEATURES)
 VARYING = WIDTH - len(REQUEST)  # the leading columns differ between the candidates of one list
 
@@ -73,10 +86,15 @@ def attributes_of(catalogue: Catalogue, signatures: Floats32) -> Attributes:
 def title_signatures(titles: Floats32) -> Floats32:
     """A fixed random projection of title vectors (n, d) to (n, TASTE), normalised; zero rows stay zero.
 
-    It keeps cosines within about 1 / sqrt(TASTE) (Johnson and Lindenstrauss 1984) and depends on nothing trained.
+    It keeps cosines within about 1 / sqrt(TASTE) (Johnson and Lindenstrauss 1984) and depends on nothing trained. A
+    title has the same bits whichever others are projected with it: a product of another shape would round otherwise.
     """
     projection = np.random.default_rng(384).standard_normal((titles.shape[1], TASTE)).astype(np.float32)
-    projected = titles @ projection
+    projected = np.empty((len(titles), TASTE), np.float32)
+    for start in range(0, len(titles), SIGNED):
+        some = titles[start : start + SIGNED]
+        filled = np.concatenate([some, np.zeros((SIGNED - len(some), some.shape[1]), np.float32)])
+        projected[start : start + SIGNED] = (filled @ projection)[: len(some)]
     norms = np.linalg.norm(projected, axis=1, keepdims=True)
     signatures: Floats32 = np.divide(projected, norms, out=np.zeros_like(projected), where=norms > 0)
     return signatures
@@ -113,11 +131,11 @@ def compute_features(
         published = attributes.published_at[a]
         row[at + 2] = _log_minutes(np.inf if np.isnan(published) else max(0.0, t - published))
         at = _seen(scratch, a, t, row, at + 3)
-        at = _co_click(state, scratch, taste, a, row, at)
-        at = _likeness(state, scratch, a, t, row, at)
+        at = _readers(state, scratch, a, t, row, at)
+        at = _title_taste(state, taste, a, row, at)
         at = _catalogue(attributes, a, last, request, shares, premium_share, mean_length, row, at)
         row[at:] = tail
-    unmark(state, view, request.context_article, scratch)
+    unmark(view, scratch)
 
 
 @njit(cache=True)
@@ -126,19 +144,15 @@ def _log_minutes(seconds: float) -> np.float64:
 
 
 @njit(cache=True)
-def _aged(state: ArticleState, article: int, cell: int, kind: int, h: int, t: float) -> np.float64:
-    elapsed = max(0.0, t - state.stamp[article, cell])
-    return np.float64(state.counts[article, cell, kind, h] * 2.0 ** (-elapsed / HALF_LIVES[h]))
-
-
-@njit(cache=True)
 def _general(state: ArticleState, cell: int, t: float) -> Floats:
     """CTR of all articles together, in the log as a whole and in this cell, and their clicks, (3, half-lives)."""
     general = np.empty((3, len(HALF_LIVES)))
+    left, here = left_after(max(0.0, t - state.stamp[0, 0])), left_after(max(0.0, t - state.stamp[0, cell]))
     for h in range(len(HALF_LIVES)):
-        general[2, h] = _aged(state, 0, 0, CLICKS, h, t)
-        general[0, h] = (general[2, h] + 0.1) / (_aged(state, 0, 0, EXPOSURES, h, t) + 1.0)
-        general[1, h] = (_aged(state, 0, cell, CLICKS, h, t) + 0.1) / (_aged(state, 0, cell, EXPOSURES, h, t) + 1.0)
+        general[2, h] = state.counts[0, 0, CLICKS, h] * left[h]
+        general[0, h] = (general[2, h] + 0.1) / (state.counts[0, 0, EXPOSURES, h] * left[h] + 1.0)
+        clicks, exposures = state.counts[0, cell, CLICKS, h] * here[h], state.counts[0, cell, EXPOSURES, h] * here[h]
+        general[1, h] = (clicks + 0.1) / (exposures + 1.0)
     return general
 
 
@@ -147,15 +161,14 @@ def _counters(state: ArticleState, a: int, cell: int, t: float, general: Floats,
     at, shares = 0, 8 * len(HALF_LIVES)
     for place in range(2):
         c = cell if place == 1 else 0
-        elapsed = max(0.0, t - state.stamp[a, c])
+        left = left_after(max(0.0, t - state.stamp[a, c]))
         for h in range(len(HALF_LIVES)):
-            factor = 2.0 ** (-elapsed / HALF_LIVES[h])
-            clicks = state.counts[a, c, CLICKS, h] * factor
-            exposures = state.counts[a, c, EXPOSURES, h] * factor
+            clicks = state.counts[a, c, CLICKS, h] * left[h]
+            exposures = state.counts[a, c, EXPOSURES, h] * left[h]
             row[at] = np.log1p(clicks)
             row[at + 1] = np.log1p(exposures)
             row[at + 2] = np.log((clicks + PRIOR * general[place, h]) / (exposures + PRIOR))
-            row[at + 3] = np.log((clicks + 1.0) / (state.counts[a, c, CHANCES, h] * factor + 1.0))
+            row[at + 3] = np.log((clicks + 1.0) / (state.counts[a, c, CHANCES, h] * left[h] + 1.0))
             at += 4
             if place == 0:
                 row[shares + h] = np.log((clicks + 0.1) / (general[2, h] + 10.0))
@@ -174,41 +187,50 @@ def _seen(scratch: Scratch, a: int, t: float, row: Floats32, at: int) -> int:
 
 
 @njit(cache=True)
-def _co_click(state: ArticleState, scratch: Scratch, taste: Floats, a: int, row: Floats32, at: int) -> int:
-    """Marks of the article's readers, damped by their number (for marks of 1 / sqrt(readers), a cosine)."""
+def _readers(state: ArticleState, scratch: Scratch, a: int, t: float, row: Floats32, at: int) -> int:
+    """Marks of the article's readers: damped by their number (for marks of 1 / sqrt(readers), a cosine), and by age.
+
+    By age they say how many readers like the user came lately, and how like the user its late readers are: a kernel of
+    readers.
+    """
     count = min(state.reader_total[a], READERS)
-    sums = np.zeros(KINDS)
+    sums, like, totals = np.zeros(KINDS), np.zeros(3), np.zeros(3)
+    days = np.empty(count)
+    for i in range(count):  # a loop of its own, which the compiler makes vectors of
+        days[i] = halved(max(0.0, t - state.reader_at[a, i]) / LIKENESS_HALF_LIFE)
     for i in range(count):
+        day = days[i]
+        some = day * day * day
+        few = (some * some) * (some * some)
+        totals[0] += day
+        totals[1] += some
+        totals[2] += few
         reader = state.readers[a, i]
-        for kind in range(KINDS):
-            sums[kind] += scratch.marks[reader, kind]
+        if scratch.marked[reader] == scratch.reading[0]:
+            for kind in range(KINDS):
+                sums[kind] += scratch.marks[reader, kind]
+            mark = scratch.marks[reader, HISTORY]
+            like[0] += day * mark
+            like[1] += some * mark
+            like[2] += few * mark
     damping = np.sqrt(count + 4.0)
     for kind in range(KINDS):
         row[at + kind] = np.log1p(10.0 * sums[kind] / damping)
+    for h in range(3):
+        row[at + KINDS + 2 * h] = np.log1p(10.0 * like[h])
+        row[at + KINDS + 2 * h + 1] = 10.0 * like[h] / (totals[h] + 1.0)
+    return at + KINDS + 6
+
+
+@njit(cache=True)
+def _title_taste(state: ArticleState, taste: Floats, a: int, row: Floats32, at: int) -> int:
+    """Cosine of the user's title taste and the sum of the tastes of the article's readers."""
     norm, dot = 0.0, 0.0
     for d in range(TASTE):
         norm += state.taste[a, d] * state.taste[a, d]
         dot += state.taste[a, d] * taste[d]
-    row[at + 4] = dot / np.sqrt(norm) if norm > 0.0 else 0.0
-    return at + 5
-
-
-@njit(cache=True)
-def _likeness(state: ArticleState, scratch: Scratch, a: int, t: float, row: Floats32, at: int) -> int:
-    """How many readers like the user came lately, and how like the user its late readers are: a kernel of readers."""
-    sums, totals, aged = np.zeros(3), np.zeros(3), np.empty(3)
-    for i in range(min(state.reader_total[a], READERS)):
-        aged[0] = 2.0 ** (-max(0.0, t - state.reader_at[a, i]) / LIKENESS_HALF_LIFE)
-        aged[1] = aged[0] * aged[0] * aged[0]
-        aged[2] = (aged[1] * aged[1]) * (aged[1] * aged[1])
-        mark = scratch.marks[state.readers[a, i], HISTORY]
-        for h in range(3):
-            sums[h] += aged[h] * mark
-            totals[h] += aged[h]
-    for h in range(3):
-        row[at + 2 * h] = np.log1p(10.0 * sums[h])
-        row[at + 2 * h + 1] = 10.0 * sums[h] / (totals[h] + 1.0)
-    return at + 6
+    row[at] = dot / np.sqrt(norm) if norm > 0.0 else 0.0
+    return at + 1
 
 
 @njit(cache=True)
@@ -255,7 +277,7 @@ def _request_features(state: ArticleState, liked: UserView, request: RequestCont
     tail[10] = request.subscriber
     tail[11] = np.sin(angle)
     tail[12] = np.cos(angle)
-    tail[13] = np.log1p(_aged(state, 0, 0, CLICKS, 1, t))
+    tail[13] = np.log1p(state.counts[0, 0, CLICKS, 1] * left_after(max(0.0, t - state.stamp[0, 0]))[1])
     return tail
 
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from recsys.columns import NONE, Floats, Ints
@@ -10,19 +11,21 @@ from recsys.features.history import UserView
 from recsys.features.state import READERS, ArticleState
 
 RECENT = 5  # newest liked clicks for co-click
+Counts = npt.NDArray[np.int32]
 KINDS = 4
 LAST, NEWEST, HISTORY, CONTEXT = range(KINDS)  # readers of the last click, the newest, all, the article being read
-FEW = 4096  # users up to which wiping all their marks is quicker than finding those that were marked
 
 
 class Scratch(NamedTuple):
-    """A reader's own working memory, zero between calls."""
+    """A reader's own working memory: counts are zero between calls, marks hold for the reading that made them."""
 
     times_shown: Ints  # (articles,)
     last_shown: Floats  # (articles,)
     times_clicked: Ints  # (articles,)
     last_clicked: Floats  # (articles,)
     marks: Floats  # (users, KINDS)
+    marked: Counts  # (users,) the reading in which a user was marked; marks of an older one mean nothing
+    reading: Counts  # (1,) how many readings there were
 
 
 def scratch_for(articles: int, users: int) -> Scratch:
@@ -33,6 +36,8 @@ def scratch_for(articles: int, users: int) -> Scratch:
         np.zeros(articles, np.int64),
         np.zeros(articles),
         np.zeros((users, KINDS)),
+        np.zeros(users, np.int32),
+        np.zeros(1, np.int32),
     )
 
 
@@ -53,18 +58,18 @@ def mark_readers(state: ArticleState, liked: UserView, user: int, context_articl
 
     The user is none of them.
     """
+    scratch.reading[0] += 1
     clicks = len(liked.clicked)
     for i in range(clicks):
-        if i < clicks - RECENT:
-            _mark(state, liked.clicked[i], HISTORY, scratch)
-        else:
-            _mark_both(state, liked.clicked[i], scratch)
+        _mark(state, liked.clicked[i], HISTORY, scratch)
+        if i >= clicks - RECENT:
+            _mark(state, liked.clicked[i], NEWEST, scratch)
     if clicks > 0:
         _mark(state, liked.clicked[clicks - 1], LAST, scratch)
     if context_article != NONE:
         _mark(state, context_article, CONTEXT, scratch)
-    if 0 <= user < len(scratch.marks):
-        scratch.marks[user] = 0.0
+    if 0 <= user < len(scratch.marked):
+        scratch.marked[user] = 0
 
 
 @njit(cache=True)
@@ -72,39 +77,20 @@ def _mark(state: ArticleState, article: int, kind: int, scratch: Scratch) -> Non
     count = min(state.reader_total[article], READERS)
     weight = 1.0 / np.sqrt(count + 4.0)
     for r in range(count):
-        scratch.marks[state.readers[article, r], kind] += weight
+        reader = state.readers[article, r]
+        if scratch.marked[reader] != scratch.reading[0]:
+            scratch.marked[reader] = scratch.reading[0]
+            for k in range(KINDS):
+                scratch.marks[reader, k] = 0.0
+        scratch.marks[reader, kind] += weight
 
 
 @njit(cache=True)
-def _mark_both(state: ArticleState, article: int, scratch: Scratch) -> None:
-    """As one of all the articles that the user liked, and as one of the newest."""
-    count = min(state.reader_total[article], READERS)
-    weight = 1.0 / np.sqrt(count + 4.0)
-    for r in range(count):
-        scratch.marks[state.readers[article, r], HISTORY] += weight
-        scratch.marks[state.readers[article, r], NEWEST] += weight
-
-
-@njit(cache=True)
-def unmark(state: ArticleState, view: UserView, context_article: int, scratch: Scratch) -> None:
-    """Wipe every mark again."""
+def unmark(view: UserView, scratch: Scratch) -> None:
+    """Wipe what ``mark_user`` noted."""
     for article in view.shown:
         scratch.times_shown[article] = 0
         scratch.last_shown[article] = 0.0
     for article in view.clicked:
         scratch.times_clicked[article] = 0
         scratch.last_clicked[article] = 0.0
-    if len(scratch.marks) < FEW:
-        scratch.marks[:] = 0.0
-        return
-    for article in view.clicked:
-        _clear_marks(state, article, scratch)
-    if context_article != NONE:
-        _clear_marks(state, context_article, scratch)
-
-
-@njit(cache=True)
-def _clear_marks(state: ArticleState, article: int, scratch: Scratch) -> None:
-    for r in range(min(state.reader_total[article], READERS)):
-        for kind in range(KINDS):
-            scratch.marks[state.readers[article, r], kind] = 0.0

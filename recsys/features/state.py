@@ -5,17 +5,12 @@ device. A step writes only what the event touches, so its cost does not depend o
 replay loops over these very functions, so live and replayed state have identical bits.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
 from recsys.columns import Floats, Ints
-from recsys.domain import RecsysError
 
 HALF_LIVES = np.array([0.5, 2.0, 8.0, 24.0, 72.0]) * 3600.0  # seconds
 CLICKS, EXPOSURES, CHANCES = 0, 1, 2  # chances: the sum of 1 / list length, the clicks that blind choice would give
@@ -23,6 +18,13 @@ CELLS = 7  # 0 is the whole log; 1 to 6 are two kinds of page times three kinds 
 READERS = 128  # newest readers remembered per article; the oldest is overwritten
 TASTE = 64  # dimensions of a title signature
 RATES = np.array([0.2, 0.8, 3.0])  # how fast ratings follow the newest clicks
+HALVES = 2.0 ** -np.arange(61.0)
+HALVING = (
+    np.polynomial.Chebyshev.interpolate(lambda x: 2.0**-x, 8, [0, 1])
+    .convert(kind=np.polynomial.Polynomial)
+    .coef[::-1]
+    .copy()
+)
 DAY = 3  # the half-life over which lists are counted for the clicks that one of them brings
 
 
@@ -58,44 +60,26 @@ def empty_state(articles: int) -> ArticleState:
 
 
 def grown(state: ArticleState, articles: int) -> ArticleState:
-    """The same state with room for article keys below ``articles``."""
-    have = len(state.stamp)
-    if articles <= have:
+    """The same state with room for article keys below ``articles``; rows without any event take no memory of it."""
+    if articles <= len(state.stamp):
         return state
-    larger = empty_state(articles)
-    for old, new in zip(state, larger, strict=True):
-        new[:have] = old
-    return larger
+    rows = eventful(state)
+    return unpacked(rows, ArticleState._make(array[rows] for array in state), articles)
 
 
-def save_state(state: ArticleState, path: Path, position: tuple[int, int]) -> None:
-    """Write a checkpoint of the state and of the log position it has reached."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in state._asdict().items()}
-    partial = path.with_suffix(".partial")
-    save_file({**arrays, "position": np.array(position, np.int64)}, partial)
-    partial.replace(path)
+def eventful(state: ArticleState) -> Ints:
+    """Rows to which something happened, rising; all others are as ``empty_state`` has them."""
+    happened = (state.first_shown < np.inf) | (state.reader_total > 0)
+    happened[:1] = True
+    return np.flatnonzero(happened)
 
 
-def load_state(path: Path) -> tuple[ArticleState, tuple[int, int]]:
-    """Read a checkpoint.
-
-    Raises:
-        RecsysError: when there is none, it is damaged, or something else than this version of the fold wrote it.
-    """
-    try:
-        arrays = load_file(path)
-    except (OSError, SafetensorError, TypeError) as error:  # TypeError: numbers of a kind that numpy does not have
-        raise RecsysError(f"The checkpoint {path} cannot be read ({error}): fold the log from its start.") from error
-    articles = np.size(arrays.get("stamp", ())) // CELLS
-    expected = {**empty_state(articles)._asdict(), "position": np.zeros(2, np.int64)}
-    if _layout(arrays) != _layout(expected):
-        raise RecsysError(f"{path} is no checkpoint of this version of the fold: fold the log from its start.")
-    impression, click = arrays.pop("position")
-    return ArticleState(**arrays), (int(impression), int(click))
-
-
-def _layout(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[tuple[int, ...], str]]:
-    return {name: (array.shape, array.dtype.str) for name, array in arrays.items()}
+def unpacked(rows: Ints, packed: ArticleState, articles: int) -> ArticleState:
+    """The state of article keys below ``articles`` from those of its ``rows`` that are not empty."""
+    state = empty_state(articles)
+    for part, array in zip(state, packed, strict=True):
+        part[rows] = array
+    return state
 
 
 def merged(first: ArticleState, second: ArticleState) -> ArticleState:
@@ -133,6 +117,29 @@ def _aged(state: ArticleState, stamp: Floats) -> Floats:
 
 
 @njit(cache=True)
+def halved(times: float) -> float:
+    """2 ** -times for times >= 0 (2 ** -60 from there on), within 2e-12: no call, so loops of it become vectors."""
+    bounded = min(times, 60.0)
+    whole = int(bounded)
+    left, part = 0.0, bounded - whole
+    for c in range(len(HALVING)):
+        left = left * part + HALVING[c]
+    return float(left * HALVES[whole])
+
+
+@njit(cache=True)
+def left_after(seconds: float) -> tuple[float, float, float, float, float]:
+    """What is left of a count after so many seconds, at each half-life: the shorter ones are powers of the longest."""
+    three_days = np.exp2(-seconds / HALF_LIVES[4])
+    day = three_days * three_days * three_days
+    hours = day * day * day
+    some = hours * hours
+    two = some * some
+    few = two * two
+    return few * few, two, hours, day, three_days
+
+
+@njit(cache=True)
 def cell_of(page: int, device: int) -> int:
     """The counter cell of a context, from the codes of its page and device."""
     kind = 0 if device == 1 else (1 if device == 2 else 2)
@@ -164,7 +171,7 @@ def _expect(state: ArticleState, t: float, items: Ints) -> None:
     ratings said, among the very articles it stood beside: a stochastic gradient step of the Plackett-Luce model (Elo
     1978 for pairs; Luce 1959), at several rates.
     """
-    factor = 2.0 ** (-max(0.0, t - state.stamp[0, 0]) / HALF_LIVES[DAY])
+    factor = left_after(max(0.0, t - state.stamp[0, 0]))[DAY]
     lists = state.counts[0, 0, CHANCES, DAY] * factor
     clicks = (state.counts[0, 0, CLICKS, DAY] * factor + 1.0) / (lists + 1.0)  # that a list brings
     chances = np.empty(len(items))
@@ -208,8 +215,8 @@ def fold_click(
 def _decay(state: ArticleState, article: int, cell: int, t: float) -> None:
     elapsed = t - state.stamp[article, cell]
     if elapsed > 0.0:
-        for h in range(len(HALF_LIVES)):
-            factor = 2.0 ** (-elapsed / HALF_LIVES[h])
-            for kind in range(3):
-                state.counts[article, cell, kind, h] *= factor
+        left = left_after(elapsed)
+        for kind in range(3):
+            for h in range(len(HALF_LIVES)):
+                state.counts[article, cell, kind, h] *= left[h]
         state.stamp[article, cell] = t

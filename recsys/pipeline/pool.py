@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from recsys.columns import Bools, Ints
-from recsys.features.state import CLICKS
 from recsys.pipeline import filters
-from recsys.pipeline.model import Views
-from recsys.pipeline.situation import Request, World
+from recsys.pipeline.ground import SPARE, Ground
+from recsys.pipeline.situation import Request
 from recsys.pipeline.sources import (
     ALIKE,
     BY_TASTE,
@@ -17,35 +14,83 @@ from recsys.pipeline.sources import (
     Candidates,
     Query,
     by_turns,
-    decayed,
     nearest,
     trending,
 )
+from recsys.pipeline.tally import tally
 from recsys.pipeline.taste import Taste
+from recsys.stages import stage
 
 
-def gather_many(views: Views, world: World, requests: Sequence[Request], tastes: Sequence[Taste]) -> list[Candidates]:
-    """For each request the candidates that ``gather`` finds for it alone; all requests must be of one instant."""
-    live = world.live(requests[0].at)
-    allowed = [filters.allowed(world, request, live) for request in requests]
-    everybody = Query(views, world, requests[0], live)
-    alike = {name: SOURCES[name](everybody, len(live)) for name in ALIKE}
-    spare = len(live) - min(len(keys) for keys in allowed)  # so many of a ranking may be barred for one user
-    mine = {name: nearest(name, views, tastes, min(SHARE[name] + spare, len(live)), live) for name in BY_TASTE}
-    trends = _marked(world, live[decayed(everybody, CLICKS) > 0])
-    found = []
-    for row, (request, keys) in enumerate(zip(requests, allowed, strict=True)):
-        is_allowed = _marked(world, keys)
-        rankings = {name: alike[name] for name in ALIKE} | {name: mine[name][row] for name in BY_TASTE}
-        ranked = {name: keys_[is_allowed[keys_]][: SHARE[name]] for name, keys_ in rankings.items()}
-        if not trends[ranked["trending"][:1]].any():  # what trends is barred for this user, who gets what ever did
-            ranked["trending"] = trending(Query(views, world, request, keys), SHARE["trending"])
-        found.append(by_turns(ranked))
+def gather_many(
+    ground: Ground,
+    requests: Sequence[Request],
+    tastes: Sequence[Taste],
+    tired: Sequence[Ints] = (),
+    at_least: int = 0,
+) -> list[Candidates]:
+    """For each request the candidates that ``gather`` finds for it alone; all requests must be of one instant.
+
+    What a user is ``tired`` of (keys, for each request) is left out where ``at_least`` so many others are there.
+    """
+    found: list[Candidates | None] = [None] * len(requests)
+    for section in {request.section for request in requests}:
+        rows = [row for row, request in enumerate(requests) if request.section == section]
+        weary = [tired[row] if tired else requests[row].exclude[:0] for row in rows]
+        here = ground.of_section(section)
+        asked = [requests[row] for row in rows]
+        kept = _kept(here, asked, weary, at_least)
+        gathered = _gather(here, asked, [tastes[row] for row in rows], kept)
+        for row, of_row, candidates in zip(rows, kept, gathered, strict=True):
+            found[row] = candidates
+            tally(ground, here, requests[row], of_row, candidates)
+    return [candidates for candidates in found if candidates is not None]
+
+
+def _kept(ground: Ground, requests: Sequence[Request], tired: Sequence[Ints], at_least: int) -> list[Bools]:
+    """Which articles (n,) each request may have of the ground's."""
+    with stage("filter"):
+        return [
+            filters.kept(request, ground.is_live, weary, at_least)
+            for request, weary in zip(requests, tired, strict=True)
+        ]
+
+
+def _gather(
+    ground: Ground, requests: Sequence[Request], tastes: Sequence[Taste], kept: Sequence[Bools]
+) -> list[Candidates]:
+    """Candidates for requests that all have the ground's articles to choose from, of what each may have."""
+    with stage("retrieve"):
+        barred = [len(ground.live) - int(is_kept.sum()) for is_kept in kept]
+        mine = {name: _nearest(ground, name, tastes, SHARE[name] + max(barred)) for name in BY_TASTE}
+        return [
+            by_turns(
+                {name: _alike(ground, name, request, kept[row], barred[row]) for name in ALIKE}
+                | {name: _first(mine[name][row], kept[row], SHARE[name]) for name in BY_TASTE}
+            )
+            for row, request in enumerate(requests)
+        ]
+
+
+def _nearest(ground: Ground, name: str, tastes: Sequence[Taste], k: int) -> list[Ints]:
+    selection = ground.learned if name == "personal" else ground.content
+    return nearest(name, ground.views, tastes, min(k, len(ground.live)), selection)
+
+
+def _alike(ground: Ground, name: str, request: Request, kept: Bools, barred: int) -> Ints:
+    """The best that this request may have of a ranking for everybody."""
+    if barred > SPARE:
+        return SOURCES[name](_query(ground, request, kept), SHARE[name])
+    found = _first(ground.alike[name], kept, SHARE[name])
+    if name == "trending" and ground.something_trends and not ground.trends[found[:1]].any():
+        # what trends is barred for this user, who gets what ever did
+        return trending(_query(ground, request, kept), SHARE[name])
     return found
 
 
-def _marked(world: World, keys: Ints) -> Bools:
-    """Which of all articles are among the keys."""
-    marked = np.zeros(len(world.catalogue), np.bool_)
-    marked[keys] = True
-    return marked
+def _query(ground: Ground, request: Request, kept: Bools) -> Query:
+    return Query(ground.views, ground.world, request, _first(ground.live, kept, len(ground.live)))
+
+
+def _first(ranking: Ints, kept: Bools, k: int) -> Ints:
+    return ranking[kept[ranking]][:k]

@@ -11,6 +11,7 @@ from recsys.features.state import CLICKS, EXPOSURES, HALF_LIVES
 from recsys.pipeline.model import Views
 from recsys.pipeline.situation import Request, World
 from recsys.pipeline.taste import Taste, tastes
+from recsys.retrieval.index import Selection
 
 CANDIDATES = 500
 NAMES = ("trending", "popular", "fresh", "personal", "content", "similar")
@@ -106,11 +107,11 @@ def by_turns(ranked: dict[str, Ints], limit: int = CANDIDATES) -> Candidates:
     return Candidates(everything[order][chosen], [names[order[i]] for i in chosen])
 
 
-def nearest(name: str, views: Views, tastes: Sequence[Taste], k: int, keys: Ints) -> list[Ints]:
+def nearest(name: str, views: Views, tastes: Sequence[Taste], k: int, keys: Ints | Selection) -> list[Ints]:
     """What a source of BY_TASTE finds for each taste among ``keys``, best first: one search for all of them."""
     index = views.learned if name == "personal" else views.content
     asked = [(row, query) for row, taste in enumerate(tastes) if (query := _asked(name, taste)) is not None]
-    found = [keys[:0]] * len(tastes)
+    found = [np.zeros(0, np.int64)] * len(tastes)
     if asked:
         places = index.search(np.stack([query for _, query in asked]), k, allowed=keys)[1]
         for (row, _), place in zip(asked, places, strict=True):

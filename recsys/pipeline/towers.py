@@ -25,7 +25,7 @@ class Blend:
 
 @dataclass
 class Towers:
-    """The trained module, the content space, and the articles that have an id embedding."""
+    """The trained module (in evaluation mode), the content space, and the articles that have an id embedding."""
 
     model: TwoTowers
     content_space: ContentSpace
@@ -48,7 +48,6 @@ class Towers:
         vectors = np.zeros((len(keys), self.model.config.dim), np.float32)
         weights = np.zeros((len(keys), len(self.modalities)), np.float32)
         id_rows = torch.from_numpy(self._id_rows(keys))
-        self.model.eval()
         for start in range(0, len(keys), BLOCK):
             part = slice(start, start + BLOCK)
             inputs, mask = fusion_inputs(self.content_space, content, keys[part])
@@ -79,11 +78,36 @@ class Towers:
             ages: (batch, history) seconds from click to request.
             mask: (batch, history) False for padding.
         """
-        self.model.eval()
         with torch.inference_mode():
             users = unit(
                 self.model.user(torch.from_numpy(items), torch.from_numpy(ages).float(), torch.from_numpy(mask))
             )
+            return np.asarray(users / self.model.log_temperature.exp())
+
+    def fused(self, projected: dict[Modality, Floats32], wanted: Bools, keys: Ints) -> tuple[Floats32, Floats32]:
+        """``item_vectors`` of articles of which only some modalities count.
+
+        Args:
+            projected: (n, reduced) by modality, see ``ContentSpace.project``; zeros where an article lacks it.
+            wanted: (n, modalities + 1) what counts of what it has, in the order of ``modalities``.
+            keys: (n,)
+        """
+        inputs = {name: torch.from_numpy(v) for name, v in projected.items()}
+        mask = {
+            name: torch.from_numpy(wanted[:, number] & (np.abs(projected[name]).sum(axis=1) > 0))
+            for number, name in enumerate(self.modalities[:-1])
+        }
+        id_rows = torch.from_numpy(np.where(wanted[:, -1], self._id_rows(keys), NONE))
+        with torch.inference_mode():
+            fused, gate = self.model.fusion(inputs, mask, id_rows)
+            return unit(fused).numpy(), gate.numpy()
+
+    def user_vectors_of(self, items: Floats32, ages: Floats, kept: Bools) -> Floats32:
+        """``user_vectors`` (s, dim) of subsets (s, h) of one history: items (h, dim), ages (h,) in seconds."""
+        rows = torch.arange(len(items)).expand(kept.shape)
+        with torch.inference_mode():
+            age = torch.from_numpy(ages).float()[None]  # one row for all: the curve over age is read once
+            users = unit(self.model.user.from_table(torch.from_numpy(items), rows, age, torch.from_numpy(kept)))
             return np.asarray(users / self.model.log_temperature.exp())
 
     def content_profiles(self, items: Floats32, ages: Floats, mask: Bools) -> Floats32:
@@ -94,7 +118,6 @@ class Towers:
 
     def blend(self, keys: Ints) -> Blend:
         """How the scores of these articles (n,) add up, by the training clicks known of them."""
-        self.model.eval()
         with torch.inference_mode():
             scale, content, offset = self.model.blend(torch.from_numpy(self.clicks(keys)))
         return Blend(scale.numpy(), content.numpy(), offset.numpy())

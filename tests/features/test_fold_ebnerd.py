@@ -12,9 +12,10 @@ from fold_worlds import between, bits, pieces, stamps_of
 from rich.console import Console
 
 from recsys.columns import EventLog
+from recsys.features.checkpoint import load_state, save_state
 from recsys.features.features import FEATURES
 from recsys.features.replay import Replay
-from recsys.features.state import load_state, merged, save_state
+from recsys.features.state import merged
 
 pytestmark = pytest.mark.slow
 

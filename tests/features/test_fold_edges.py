@@ -12,8 +12,7 @@ from recsys.domain import RecsysError
 from recsys.features.examples import Examples
 from recsys.features.features import FEATURES
 from recsys.features.history import UserView, empty_rings, empty_view, taste_of, view_of
-from recsys.features.marks import FEW
-from recsys.features.replay import Replay, fold_live
+from recsys.features.replay import fold_live
 from recsys.features.state import HALF_LIVES, cell_of, empty_state
 
 DAY = 86400.0
@@ -192,13 +191,3 @@ def check(world: World) -> None:
             expected = {name: value for group in GROUPS.values() for name, value in group(known, article).items()}
             found = dict(zip(FEATURES, examples.features[row].tolist(), strict=True))
             assert found == pytest.approx(expected, rel=2e-5, abs=2e-5)
-
-
-def test_marks_are_wiped_however_many_users_there_are() -> None:
-    """Few users have all their marks wiped at once, many only those that were set."""
-    world = busy_world(8, lists=60)
-    few, many = (Replay(world.attributes, users) for users in (world.users + 1, FEW + 1))
-    log = log_of(world)
-    assert few.run(log).features.tobytes() == many.run(log).features.tobytes()
-    assert not few.scratch.marks.any()
-    assert not many.scratch.marks.any()

@@ -62,12 +62,13 @@ def test_histories_are_the_newest_liked_clicks(world: World) -> None:
         assert examples.history_at[i, front:].tolist() == [c.at for c in liked]
 
 
-def test_reading_features_writes_nothing() -> None:
+def test_reading_features_leaves_no_note_of_what_a_user_saw() -> None:
     world = busy_world(3, lists=40)
     replay = begun(world)
     replay.run(log_of(world))
-    for scratch in replay.scratch:
-        assert not scratch.any()
+    noted = replay.scratch
+    for notes in (noted.times_shown, noted.last_shown, noted.times_clicked, noted.last_clicked):
+        assert not notes.any()
 
 
 def test_title_signatures_keep_cosines_and_zero_rows() -> None:

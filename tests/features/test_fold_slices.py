@@ -16,8 +16,9 @@ from safetensors.torch import save_file as save_torch
 
 from recsys.columns import EventLog
 from recsys.domain import RecsysError
+from recsys.features.checkpoint import load_state, save_state
 from recsys.features.replay import Replay
-from recsys.features.state import empty_state, load_state, save_state
+from recsys.features.state import empty_state
 
 
 def check_pieces(world: World, cut: list[EventLog]) -> None:

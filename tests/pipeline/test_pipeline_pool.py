@@ -9,6 +9,7 @@ from made_world import NOBODY, NOW
 from pipeline_world import Made, reading
 
 from recsys.pipeline import filters
+from recsys.pipeline.ground import ground_of
 from recsys.pipeline.model import Model
 from recsys.pipeline.pool import gather_many
 from recsys.pipeline.recommend import Answer, Rules, recommend, recommend_many
@@ -41,7 +42,7 @@ class TestCandidates:
         requests, views = crowd(made, at), made.model.views
         alone = [gather(views, made.world, r, filters.allowed(made.world, r)) for r in requests]
         users = [tastes(views, [request])[0] for request in requests]
-        together = gather_many(views, made.world, requests, users)
+        together = gather_many(ground_of(views, made.world, at), requests, users)
         assert [found.keys.tolist() for found in together] == [found.keys.tolist() for found in alone]
         assert [found.source for found in together] == [found.source for found in alone]
 
@@ -53,15 +54,15 @@ class TestCandidates:
         requests = [made.request("u01", NOW), replace(made.request("u02", NOW), exclude=trending)]
         for request in (*requests, made.request("u03", late)):
             found = gather(made.model.views, made.world, request, filters.allowed(made.world, request))
-            together = gather_many(made.model.views, made.world, [request], tastes(made.model.views, [request]))[0]
+            ground = ground_of(made.model.views, made.world, request.at)
+            together = gather_many(ground, [request], tastes(made.model.views, [request]))[0]
             assert together.keys.tolist() == found.keys.tolist()
 
     def test_nothing_is_allowed_to_somebody(self, made: Made) -> None:
         request = made.request()
         nothing = replace(request, exclude=made.world.live(NOW))
-        found = gather_many(
-            made.model.views, made.world, [nothing, request], tastes(made.model.views, [nothing, request])
-        )
+        ground = ground_of(made.model.views, made.world, NOW)
+        found = gather_many(ground, [nothing, request], tastes(made.model.views, [nothing, request]))
         assert len(found[0]) == 0 < len(found[1])
 
 

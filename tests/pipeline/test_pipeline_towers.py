@@ -26,7 +26,7 @@ def towers(request: pytest.FixtureRequest) -> Towers:
     space = ContentSpace.fit(make_content())
     model = TwoTowers(space.dims, len(ID_KEYS), TowerConfig(fusion=request.param, dim=8))
     torch.nn.init.normal_(model.fusion.ids.weight[: len(ID_KEYS)].data)
-    return Towers(model, space, ID_KEYS, np.array([1, 0, 7, 300]))
+    return Towers(model.eval(), space, ID_KEYS, np.array([1, 0, 7, 300]))
 
 
 def test_items_have_unit_vectors_and_weights(towers: Towers) -> None:
@@ -63,7 +63,7 @@ def test_another_database_has_other_keys(towers: Towers) -> None:
 
 def test_towers_without_any_id(towers: Towers) -> None:
     model = TwoTowers(towers.content_space.dims, 0, towers.config)
-    bare = Towers(model, towers.content_space, np.zeros(0, np.int64), np.zeros(0, np.int64))
+    bare = Towers(model.eval(), towers.content_space, np.zeros(0, np.int64), np.zeros(0, np.int64))
     vectors, _ = bare.item_vectors(make_content(), np.arange(N))
     assert np.isfinite(vectors).all()
     assert bare.clicks(np.arange(N)).sum() == 0

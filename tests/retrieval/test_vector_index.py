@@ -5,6 +5,7 @@ import pytest
 
 from recsys.columns import NONE
 from recsys.domain import RecsysError
+from recsys.retrieval import bases
 from recsys.retrieval.index import VectorIndex
 
 GENERATOR = np.random.default_rng(5)
@@ -128,3 +129,62 @@ def test_searching_while_another_thread_writes() -> None:
         index.put(np.arange(100 + step), np.full((100 + step, 8), 1 + step % 2, np.float32))
     reader.join()
     assert not failures
+
+
+MANY_KEYS = np.arange(10, 4010)
+MANY = np.random.default_rng(0).standard_normal((4000, 16)).astype(np.float32)
+
+
+def recall(index: VectorIndex, queries: np.ndarray, allowed: np.ndarray | None, k: int = 100) -> float:
+    """Share of the k best that are found, by a computation beside the index."""
+    keys = index.keys if allowed is None else allowed
+    k, scores = min(k, len(keys)), queries @ index.vectors(keys)[0].T
+    best = keys[np.argsort(-scores, axis=1)[:, :k]]
+    found = index.search(queries, k, allowed)[1]
+    return float(np.mean([np.isin(b, f).mean() for b, f in zip(best, found, strict=True)]))
+
+
+class TestLargeOnes:
+    """What is behind an index changes with its size; what it finds does not."""
+
+    @pytest.fixture(params=["half", "lists"])
+    def large(self, request, monkeypatch) -> VectorIndex:
+        monkeypatch.setattr(bases, "HALF_FROM", 1000)
+        monkeypatch.setattr(bases, "LISTS_FROM", 1000 if request.param == "lists" else 10**9)
+        monkeypatch.setattr(bases, "PROBED", 16)
+        index = VectorIndex(16)
+        index.put(MANY_KEYS, MANY)
+        index.settle()
+        assert bases.is_exact(index.select(None).rows.base) == (request.param == "half")
+        return index
+
+    def test_nearly_everything_is_found(self, large: VectorIndex) -> None:
+        queries = MANY[:40] + 0.1
+        assert recall(large, queries, None) >= 0.98
+
+    @pytest.mark.parametrize("share", [0.5, 0.1, 0.004])
+    def test_behind_a_filter_as_well(self, large: VectorIndex, share: float) -> None:
+        allowed = MANY_KEYS[np.random.default_rng(1).random(len(MANY_KEYS)) < share]
+        keys = large.search(MANY[:8], 10, allowed)[1]
+        assert (keys != NONE).all()
+        assert np.isin(keys, allowed).all()
+        assert recall(large, MANY[:40], allowed) >= 0.98
+
+    def test_scores_are_those_of_the_float32_vectors(self, large: VectorIndex) -> None:
+        scores, keys = large.search(MANY[:5], 20)
+        assert (np.diff(scores, axis=1) <= 0).all()
+        for query, row, found in zip(MANY[:5], scores, keys, strict=True):
+            np.testing.assert_allclose(row, large.vectors(found)[0] @ query, rtol=1e-6)
+
+    def test_what_changes_is_known_at_once_and_after_the_base_was_built_anew(self, large: VectorIndex) -> None:
+        loud = np.full((1, 16), 9.0, np.float32)
+        for step in range(3):
+            some = MANY_KEYS[500 * step : 500 * step + 400]
+            large.put(some, -MANY[:400])
+            large.put(np.array([99_000 + step]), loud)
+            large.remove(np.array([99_000 + step - 1]))
+            assert large.search(loud, 1)[1][0, 0] == 99_000 + step
+            np.testing.assert_array_equal(large.vectors(some)[0], -MANY[:400])
+            large.settle()
+            assert large.search(loud, 1)[1][0, 0] == 99_000 + step
+            assert len(large) == len(MANY_KEYS) + 1
