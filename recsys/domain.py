@@ -10,6 +10,7 @@ from typing import Literal
 Timestamp = float
 Page = Literal["front", "article"]
 Modality = str  # "title", "image", ...
+Action = Literal["pin", "boost", "bury", "block"]  # what an editors' rule does
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +87,41 @@ Event = Impression | Click
 
 
 @dataclass(frozen=True, slots=True)
+class ReadArticle:
+    """An article that the user read, and by how much it moved the utility of a recommended one."""
+
+    article_id: str
+    title: str | None
+    logits: float
+
+
+@dataclass(frozen=True, slots=True)
+class RankingInput:
+    """A ranking input of an article, and by how much it moved the utility."""
+
+    feature: str
+    value: float
+    logits: float
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why an article was recommended, in terms a reader and an editor can follow."""
+    """Why an article was recommended, in terms a reader and an editor can follow; see ``recsys.pipeline.explain``."""
 
     because: tuple[str, ...]  # titles (or ids) of the read articles nearest to it, nearest first
     modalities: dict[Modality, float]  # the weight that fusion gave each modality of the article
     features: dict[str, float]  # the ranking inputs, by name
+    because_of: tuple[ReadArticle, ...]  # the read articles that count most
+    shapley: dict[Modality, float]  # what each modality adds to the utility
+    moved_by: tuple[RankingInput, ...]  # the inputs that count most; none without a ranking head
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedRule:
+    """The editors' rule that had a hand in an article's place."""
+
+    id: str
+    action: Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +137,7 @@ class Recommendation:
     score: float
     source: str
     explanation: Explanation | None = None
+    rule: AppliedRule | None = None
 
 
 @dataclass(frozen=True, slots=True)

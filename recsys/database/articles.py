@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
-from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy import Table, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from recsys.columns import NONE, Catalogue
@@ -17,7 +17,14 @@ from recsys.domain import Article, Timestamp
 
 ARTICLES = cast(Table, ArticleRow.__table__)
 CHANGES = cast(Table, ArticleChangeRow.__table__)
+COLUMNS = (
+    ArticleRow.key, ArticleRow.article_id, ArticleRow.published_at, ArticleRow.expires_at, ArticleRow.deleted_at,
+    ArticleRow.section, ArticleRow.premium, ArticleRow.length,
+)  # fmt: skip
 FIELDS = tuple(Article.__dataclass_fields__)
+NAMES = select(ArticleRow.key, ArticleRow.article_id, ArticleRow.title).where(
+    ArticleRow.key.in_(bindparam("keys", expanding=True)), ArticleRow.deleted_at.is_(None)
+)
 ENCODED = ("title", "summary", "body", "image", "language")  # what encoders may look at
 
 
@@ -89,6 +96,14 @@ def articles_by_key(session: Session, keys: Iterable[int]) -> dict[int, Article]
     return found
 
 
+def named_by_key(session: Session, keys: Iterable[int]) -> dict[int, tuple[str, str | None]]:
+    """Ids and titles of the articles with these keys that are in the catalogue now."""
+    found: dict[int, tuple[str, str | None]] = {}
+    for chunk in chunks(keys):
+        found.update((key, (article_id, title)) for key, article_id, title in session.execute(NAMES, {"keys": chunk}))
+    return found
+
+
 def record_changes(session: Session, keys: Iterable[int]) -> None:
     """Tell the processes that keep a copy of these articles to read them again."""
     insert_new(session, CHANGES, [{"article": key} for key in keys])
@@ -105,6 +120,13 @@ def changed_after(session: Session, mark: int) -> list[int]:
     return list(session.scalars(statement))
 
 
+def changed_at(session: Session, mark: int) -> str | None:
+    """Id of the article whose change has a mark; None for none. It tells whether a mark is of this database."""
+    at_or_behind = tail.behind(session, ArticleChangeRow, mark - 1)
+    changed = select(ArticleRow.article_id).join(ArticleChangeRow, ArticleChangeRow.article == ArticleRow.key)
+    return session.scalar(changed.where(at_or_behind).order_by(ArticleChangeRow.position).limit(1))
+
+
 def count_undescribed(session: Session) -> int:
     """How many ids were mentioned in the log but are not described by any catalogue."""
     empty = [getattr(ArticleRow, name).is_(None) for name in (*FIELDS, "deleted_at") if name != "article_id"]
@@ -113,29 +135,41 @@ def count_undescribed(session: Session) -> int:
 
 def load_catalogue(session: Session) -> Catalogue:
     """The whole catalogue as columns."""
-    columns = (
-        ArticleRow.key, ArticleRow.article_id, ArticleRow.published_at, ArticleRow.expires_at, ArticleRow.deleted_at,
-        ArticleRow.section, ArticleRow.premium, ArticleRow.length,
-    )  # fmt: skip
-    rows = session.execute(select(*columns).order_by(ArticleRow.key)).all()
-    size = (rows[-1].key if rows else 0) + 1
+    rows = session.execute(select(*COLUMNS).order_by(ArticleRow.key)).all()
     sections = tuple(sorted({row.section for row in rows if row.section is not None}))
-    codes = {name: code for code, name in enumerate(sections)}
-    catalogue = _empty_catalogue(size, sections)
-    for row in rows:
-        key = row.key
-        catalogue.article_ids[key] = row.article_id
-        catalogue.published_at[key] = np.nan if row.published_at is None else row.published_at
-        catalogue.expires_at[key] = _expiry(row.expires_at, row.deleted_at)
-        catalogue.section[key] = codes.get(row.section, NONE)
-        catalogue.premium[key] = np.nan if row.premium is None else row.premium
-        catalogue.length[key] = np.nan if row.length is None else row.length
+    catalogue = _empty_catalogue((rows[-1].key if rows else 0) + 1, sections)
+    _fill(catalogue, rows)
+    return catalogue
+
+
+def updated(session: Session, known: Catalogue, keys: Iterable[int]) -> Catalogue:
+    """A catalogue in which these articles are as they are now; names of new sections come behind those known."""
+    rows = [
+        row for part in chunks(keys) for row in session.execute(select(*COLUMNS).where(ArticleRow.key.in_(part))).all()
+    ]
+    new = sorted({row.section for row in rows if row.section is not None} - set(known.sections))
+    size = max([len(known), *(row.key + 1 for row in rows)])
+    catalogue = _empty_catalogue(size, (*known.sections, *new))
+    for name in ("article_ids", "published_at", "expires_at", "section", "premium", "length"):
+        getattr(catalogue, name)[: len(known)] = getattr(known, name)
+    _fill(catalogue, rows)
     return catalogue
 
 
 def to_article(row: ArticleRow) -> Article:
     """A catalogue row as a domain object."""
     return Article(**{name: getattr(row, name) for name in FIELDS})
+
+
+def _fill(catalogue: Catalogue, rows: Iterable[Any]) -> None:
+    codes = {name: code for code, name in enumerate(catalogue.sections)}
+    for key, article_id, published_at, expires_at, deleted_at, section, premium, length in rows:
+        catalogue.article_ids[key] = article_id
+        catalogue.published_at[key] = np.nan if published_at is None else published_at
+        catalogue.expires_at[key] = _expiry(expires_at, deleted_at)
+        catalogue.section[key] = codes.get(section, NONE)
+        catalogue.premium[key] = np.nan if premium is None else premium
+        catalogue.length[key] = np.nan if length is None else length
 
 
 def _empty_catalogue(size: int, sections: tuple[str, ...]) -> Catalogue:

@@ -17,10 +17,11 @@ def record(
 
 
 def newest(session: Session, limit: int, *, action: str | None = None, subject: str | None = None) -> list[AuditRow]:
-    """The newest changes, newest first; of one kind of action ("rule" for all "rule.…") or one subject where named."""
+    """The newest changes, newest first; of one action ("rule" means all "rule.…") or one subject where named."""
     statement = select(AuditRow).order_by(AuditRow.position.desc()).limit(limit)
     if action is not None:
-        statement = statement.where(AuditRow.action.startswith(f"{action}.", autoescape=True))
+        of_its_kind = AuditRow.action.startswith(f"{action}.", autoescape=True)
+        statement = statement.where(of_its_kind | (AuditRow.action == action))
     if subject is not None:
         statement = statement.where(AuditRow.subject == subject)
     return list(session.scalars(statement))

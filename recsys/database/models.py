@@ -58,6 +58,12 @@ def live_version(session: Session) -> str | None:
     return None if row is None else row.version
 
 
+def live_since(session: Session) -> tuple[str, Timestamp] | None:
+    """The version that answers requests, and when it went live this time; None before the first promotion."""
+    row = _last_promotion(session)
+    return None if row is None else (row.version, row.at)
+
+
 def promote(session: Session, version: str, at: Timestamp, reason: str) -> None:
     """Make a version live."""
     one_at_a_time(session, "promotions")

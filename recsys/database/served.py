@@ -1,9 +1,10 @@
 """Lists that were answered, and how they become impressions."""
 
-from collections.abc import Iterable
-from typing import cast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import Table, delete, exists, select
 from sqlalchemy.orm import Session
 
 from recsys.database import articles, users
@@ -12,34 +13,31 @@ from recsys.database.events import IMPRESSIONS, context_columns
 from recsys.database.tables import ArticleRow, ImpressionRow, ServedRow, UserRow
 from recsys.domain import Context, Page, Recommendation, Timestamp
 
+SERVED = cast(Table, ServedRow.__table__)
 BATCH = 5000  # rows deleted in one transaction, so that nobody waits long for the write lock
 LIST_COLUMNS = ("user", "at", "shown", "page", "context_article", "device", "subscriber", "placement")
 
 
-def log_served(
-    session: Session,
-    *,
-    impression_id: str,
-    user_id: str,
-    at: Timestamp,
-    answer: list[Recommendation],
-    context: Context,
-    model_version: str,
-) -> None:
-    """Remember what was answered to whom, by which model version."""
-    mentioned = [item.article_id for item in answer]
-    keys = articles.keys_of(session, [*mentioned, *([context.context_article] if context.context_article else [])])
-    session.add(
-        ServedRow(
-            impression_id=impression_id,
-            user=users.ensure_keys(session, [user_id])[user_id],
-            at=at,
-            shown=[keys[article_id] for article_id in mentioned],
-            scores=[item.score for item in answer],
-            model_version=model_version,
-            **context_columns(context, keys),
-        )
-    )
+@dataclass(frozen=True)
+class ServedList:
+    """What was answered to whom, by which model version, and with which propensity at each place."""
+
+    impression_id: str
+    user_id: str
+    at: Timestamp
+    answer: Sequence[Recommendation]
+    context: Context
+    model_version: str
+    propensities: Sequence[float] | None = None
+
+
+def log_served(session: Session, lists: Sequence[ServedList]) -> None:
+    """Remember what was answered."""
+    mentioned = {item.article_id for one in lists for item in one.answer}
+    reading = {one.context.context_article for one in lists} - {None}
+    keys = articles.keys_of(session, mentioned | {name for name in reading if name is not None})
+    readers = users.ensure_keys(session, [one.user_id for one in lists])
+    insert_new(session, SERVED, [_row(one, keys, readers) for one in lists])
 
 
 def find_served(session: Session, impression_ids: Iterable[str]) -> dict[str, tuple[str, Context]]:
@@ -79,3 +77,16 @@ def forget_unseen(session: Session, before: Timestamp, limit: int) -> int:
     old = select(ServedRow.impression_id).where(ServedRow.at < before, ~seen).order_by(ServedRow.at).limit(limit)
     gone = delete(ServedRow).where(ServedRow.impression_id.in_(old)).returning(ServedRow.impression_id)
     return len(session.scalars(gone).all())
+
+
+def _row(one: ServedList, keys: dict[str, int], readers: dict[str, int]) -> dict[str, Any]:
+    return {
+        "impression_id": one.impression_id,
+        "user": readers[one.user_id],
+        "at": one.at,
+        "shown": [keys[item.article_id] for item in one.answer],
+        "scores": [item.score for item in one.answer],
+        "model_version": one.model_version,
+        "propensities": None if one.propensities is None else [float(value) for value in one.propensities],
+        **context_columns(one.context, keys),
+    }

@@ -33,7 +33,8 @@ def open_engine(settings: Settings) -> Engine:
     """
     try:
         url = make_url(settings.url)
-        engine = _open_postgresql(url) if url.drivername.startswith("postgres") else create_engine(url)
+        is_postgresql = url.drivername.startswith("postgres")
+        engine = _open_postgresql(url) if is_postgresql else create_engine(url, hide_parameters=True)
     except (ArgumentError, ModuleNotFoundError) as error:
         raise RecsysError(f"RECSYS_DATABASE_URL names a database that cannot be used: {error}.") from error
     if engine.dialect.name not in ("sqlite", "postgresql"):
@@ -134,7 +135,7 @@ def _open_postgresql(url: URL) -> Engine:
     try:
         return create_engine(
             url, isolation_level="REPEATABLE READ", pool_pre_ping=True, pool_size=5, max_overflow=CONNECTIONS - 5,
-            connect_args=patience,
+            connect_args=patience, hide_parameters=True,
         )  # fmt: skip
     except ImportError as error:
         raise RecsysError(

@@ -52,6 +52,12 @@ def behind(session: Session, row: Row, mark: int) -> ColumnElement[bool]:
     return (column > mark) & _final(session, column)
 
 
+def count_behind(session: Session, place: Place) -> int:
+    """How many events lie behind a place and can be followed."""
+    there = (select(func.count()).select_from(row).where(behind(session, row, _mark_of(row, place))) for row in TABLES)
+    return sum(session.scalar(statement) or 0 for statement in there)
+
+
 def mend(connection: Connection) -> None:
     """Let followers see rows that were restored from another PostgreSQL, whose transactions have higher numbers.
 

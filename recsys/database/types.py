@@ -80,7 +80,7 @@ def _replaced(value: Any, change: Callable[[Any], Any]) -> Any:
 
 
 FIGURES = JSON().with_variant(_Figures(), "postgresql")
-DOCUMENT = JSON().with_variant(JSONB(), "postgresql")
+DOCUMENT = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 POSITION = BigInteger().with_variant(Integer(), "sqlite")  # only an INTEGER PRIMARY KEY is SQLite's row id
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from sqlalchemy import Table, delete, func, select
 from sqlalchemy.orm import Session, aliased
@@ -13,6 +13,21 @@ from recsys.domain import RecsysError, Timestamp
 
 USERS = cast(Table, UserRow.__table__)
 READER = func.coalesce(UserRow.merged_into, UserRow.key).label("reader")
+
+
+class Clicked(NamedTuple):
+    """What a history needs of a click."""
+
+    article: int
+    at: Timestamp
+    weight: float
+
+
+class Shown(NamedTuple):
+    """What a history needs of a list."""
+
+    known_at: Timestamp
+    shown: list[int]  # article keys
 
 
 def key_of(session: Session, user_id: str) -> int | None:
@@ -51,26 +66,26 @@ def ensure_keys(session: Session, user_ids: Iterable[str]) -> dict[str, int]:
     return keys
 
 
-def newest_clicks(session: Session, user: int, before: Timestamp, limit: int) -> list[ClickRow]:
+def newest_clicks(session: Session, user: int, before: Timestamp, limit: int) -> list[Clicked]:
     """The user's newest clicks known strictly before a time, oldest first."""
     statement = (
-        select(ClickRow)
+        select(ClickRow.article, ClickRow.at, ClickRow.weight)
         .where(ClickRow.user == user, ClickRow.known_at < before)
         .order_by(ClickRow.known_at.desc(), ClickRow.at.desc(), ClickRow.position.desc())
         .limit(limit)
     )
-    return list(session.scalars(statement))[::-1]
+    return [Clicked(*row) for row in session.execute(statement)][::-1]
 
 
-def newest_impressions(session: Session, user: int, before: Timestamp, limit: int) -> list[ImpressionRow]:
+def newest_impressions(session: Session, user: int, before: Timestamp, limit: int) -> list[Shown]:
     """The newest lists shown to the user, known strictly before a time, oldest first."""
     statement = (
-        select(ImpressionRow)
+        select(ImpressionRow.known_at, ImpressionRow.shown)
         .where(ImpressionRow.user == user, ImpressionRow.known_at < before)
         .order_by(ImpressionRow.known_at.desc(), ImpressionRow.at.desc(), ImpressionRow.position.desc())
         .limit(limit)
     )
-    return list(session.scalars(statement))[::-1]
+    return [Shown(*row) for row in session.execute(statement)][::-1]
 
 
 @dataclass(frozen=True)

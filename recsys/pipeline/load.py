@@ -20,6 +20,7 @@ from recsys.pipeline.load_users import IMPRESSIONS_AT_FIRST, Shown, short_of_row
 from recsys.pipeline.situation import World
 
 TITLE = "title"
+CATALOGUE = "catalogue"  # in a snapshot's metrics, the change of the catalogue that its indexes know as the newest
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Dataset:
     log: EventLog
     users: int  # more than the largest user key
     robots: robots.Robots  # who was left out
+    change: tuple[int, str | None]  # mark of the newest change of the catalogue, and which article it was of
 
 
 def load_dataset(
@@ -52,7 +54,9 @@ def load_dataset(
     catalogue = articles.load_catalogue(session)  # after the log, so that it knows every article the log names
     content = load_content(session, encoders, np.arange(len(catalogue)))
     attributes = attributes_of(catalogue, signatures(content, len(catalogue)))
-    return Dataset(catalogue, attributes, content, log, user_room(session), left_out)
+    newest = articles.last_change(session)
+    change = (newest, articles.changed_at(session, newest))
+    return Dataset(catalogue, attributes, content, log, user_room(session), left_out, change)
 
 
 def load_world(

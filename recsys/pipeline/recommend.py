@@ -1,18 +1,24 @@
 """How an answer is made, in one readable place: filters, sources, scorer, selector."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from recsys.columns import Floats32, Ints
+from recsys.columns import Floats, Floats32, Ints
+from recsys.database.rules import Rule
 from recsys.features.features import REQUEST
 from recsys.pipeline import scorer, selector
+from recsys.pipeline.exploration import Exploration, explored
+from recsys.pipeline.ground import Ground, ground_of
 from recsys.pipeline.model import Model
 from recsys.pipeline.pool import gather_many
+from recsys.pipeline.rules import Orders, orders
 from recsys.pipeline.situation import Reader, Request, World
+from recsys.pipeline.sources import Candidates
 from recsys.pipeline.taste import Taste, tastes
 from recsys.pipeline.towers import blended_scores
+from recsys.stages import stage
 
 SELECTED_FROM = 50  # so many of the best candidates the selector chooses from
 
@@ -24,6 +30,9 @@ class Rules:
     limit: int
     diversity: float
     section_cap: int
+    tired_after: int = 0  # showings without a click; 0: nobody tires
+    editors: tuple[Rule, ...] = ()  # those in force
+    exploration: Exploration | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,8 @@ class Answer:
     scores: Floats32  # (n,) P(click | shown in this list)
     source: list[str]
     rows: Floats32  # (n, width) the inputs of the ranking head
+    touched: list[Rule | None] = field(default_factory=list)  # the editors' rule behind each place, where there is one
+    propensities: Floats | None = None  # (n,) of each article at its place; None where nothing is left to chance
 
 
 def recommend(
@@ -43,26 +54,36 @@ def recommend(
     return recommend_many(model, reader, [request], Rules(limit, diversity, section_cap))[0]
 
 
-def recommend_many(model: Model, reader: Reader, requests: Sequence[Request], rules: Rules) -> list[Answer]:
+def recommend_many(
+    model: Model, reader: Reader, requests: Sequence[Request], rules: Rules, ground: Ground | None = None
+) -> list[Answer]:
     """The best articles for each of some requests of one instant, as if each was answered alone.
 
     Products of larger matrices round otherwise: scores differ by up to 1e-5, and the order only between such equals.
+    ``ground`` spares preparing what all requests of about this instant have in common.
     """
     if not requests:
         return []
-    users = tastes(model.views, requests)
-    found = gather_many(model.views, reader.world, requests, users)
-    ranked = rank_many(model, reader, requests, [candidates.keys for candidates in found], users)
-    chosen = [
-        compose(model, reader.world, request, candidates.keys, scored, rules)
-        for request, candidates, scored in zip(requests, found, ranked, strict=True)
-    ]
-    rows = [scored.rows[places] for scored, places in zip(ranked, chosen, strict=True)]
-    utilities = [scored.utility[places] for scored, places in zip(ranked, chosen, strict=True)]
-    scores = probabilities_many(model, rows, utilities)
+    ground = ground or ground_of(model.views, reader.world, requests[0].at)
+    with stage("filter"):
+        ordered = [
+            orders(reader.world, request, rules.editors, limit=rules.limit, tired_after=rules.tired_after)
+            for request in requests
+        ]
+    requests = [order.request for order in ordered]
+    with stage("retrieve"):
+        users = tastes(model.views, requests)
+    gathered = gather_many(ground, requests, users, [order.tired for order in ordered], rules.limit)
+    found = [order.joined(candidates) for order, candidates in zip(ordered, gathered, strict=True)]
+    with stage("score"):
+        ranked = rank_many(model, reader, requests, [candidates.keys for candidates in found], users)
+    with stage("select"):
+        chosen = [_chosen(model, *one, rules) for one in zip(ordered, found, ranked, strict=True)]
+    with stage("score"):
+        scores = probabilities_many(model, [one.rows for one in chosen], [one.utilities for one in chosen])
     return [
-        Answer(candidates.keys[places], scores[i], [candidates.source[place] for place in places], rows[i])
-        for i, (candidates, places) in enumerate(zip(found, chosen, strict=True))
+        Answer(one.keys, score, one.source, one.rows, order.touched(one.keys), one.propensities)
+        for one, score, order in zip(chosen, scores, ordered, strict=True)
     ]
 
 
@@ -97,6 +118,37 @@ def compose(model: Model, world: World, request: Request, keys: Ints, scored: sc
     return best[places]
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """The list of one answer, before anybody knows how likely it is clicked."""
+
+    keys: Ints  # (n,)
+    source: list[str]
+    rows: Floats32  # (n, width)
+    utilities: Floats32  # (n,)
+    propensities: Floats | None
+
+
+def _chosen(model: Model, order: Orders, found: Candidates, scored: scorer.Scored, rules: Rules) -> _Chosen:
+    places, propensities = _drawn(model, order, found.keys, scored, rules)
+    source = [found.source[place] for place in places]
+    return _Chosen(found.keys[places], source, scored.rows[places], scored.utility[places], propensities)
+
+
+def _drawn(model: Model, order: Orders, keys: Ints, scored: scorer.Scored, rules: Rules) -> tuple[Ints, Floats | None]:
+    """Places of the chosen candidates, and with exploration the propensity of each; what is pinned is not explored."""
+    moved = order.moved(keys, scored)
+    chosen = compose(model, order.world, order.request, keys, moved, rules)
+    if rules.exploration is None or order.pins:
+        return order.placed(keys, chosen), None
+    best = moved.order[: max(SELECTED_FROM, rules.limit)]
+    greedy = np.array([best.tolist().index(row) for row in chosen.tolist()], np.int64)
+    cap = rules.limit if order.request.section is not None else selector.most_of_one(rules.section_cap, rules.limit)
+    sections = order.world.catalogue.section[keys[best]]
+    drawn = explored(moved.utility[best], greedy, sections, cap, rules.exploration)
+    return best[drawn.rows], drawn.propensities
+
+
 def blended(model: Model, request: Request, keys: Ints, taste: Taste | None = None) -> Floats32:
     """Scores of both towers' views, weighed by what is known of each article (n,); zeros for a user without history."""
     views = model.views
@@ -123,4 +175,4 @@ def probabilities_many(model: Model, rows: Sequence[Floats32], utilities: Sequen
 def named_inputs(model: Model, row: Floats32) -> dict[str, float]:
     """The ranking head's inputs for one article, by name, without those that belong to the request."""
     names = scorer.input_names(model.views.towers.content_space.present)
-    return {name: round(float(value), 4) for name, value in zip(names[: -len(REQUEST)], row, strict=False)}
+    return dict(zip(names[: -len(REQUEST)], row.astype(np.float64).round(4).tolist(), strict=False))

@@ -24,7 +24,7 @@ def select(
     gain, finite = _standardised(utility), np.isfinite(utility)
     nearness = np.full(len(utility), -1.0)
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    cap = max(1, round(section_cap * limit / 10))
+    cap = most_of_one(section_cap, limit)
     counts: dict[int, int] = {}
     chosen: list[int] = []
     free, full = np.ones(len(utility), np.bool_), np.zeros(len(utility), np.bool_)
@@ -42,6 +42,11 @@ def select(
             full |= sections == section
         nearness = np.maximum(nearness, unit @ unit[row])
     return chosen
+
+
+def most_of_one(section_cap: int, limit: int) -> int:
+    """How many items of one section a list may hold; ``section_cap`` is that of ten."""
+    return max(1, round(section_cap * limit / 10))
 
 
 def _standardised(utility: Floats32) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":

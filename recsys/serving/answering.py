@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sqlalchemy.orm import Session
 
+from recsys.counts import count
 from recsys.database import articles
+from recsys.database.rules import Rule, rules_in_force
 from recsys.domain import Article, NotReadyError, Timestamp
 from recsys.pipeline import recommend as pipeline
+from recsys.pipeline.exploration import Exploration
 from recsys.pipeline.model import Model
 from recsys.pipeline.situation import Request
 from recsys.serving.live import Live
@@ -23,6 +26,7 @@ class Checked:
 
     answers: list[pipeline.Answer]
     found: dict[int, Article]
+    editors: tuple[Rule, ...]  # the orders that were heeded
 
 
 def live_model(live: Live) -> Model:
@@ -37,25 +41,34 @@ def live_model(live: Live) -> Model:
 
 
 def answer_many(
-    session: Session, live: Live, model: Model, requests: Sequence[Request], limit: int, settings: Settings
+    session: Session,
+    live: Live,
+    model: Model,
+    requests: Sequence[Request],
+    limit: int,
+    settings: Settings,
+    exploration: Exploration | None = None,
 ) -> Checked:
     """The ``limit`` best articles for each of some requests of one instant.
 
     A process's copy of the catalogue may lag behind: what is gone is excluded, and those requests are answered again.
     """
-    rules = pipeline.Rules(limit, settings.diversity, settings.section_cap)
+    editors = tuple(rules_in_force(session, requests[0].at)) if requests else ()
+    rules = pipeline.Rules(limit, settings.diversity, settings.section_cap, settings.tired_after, editors, exploration)
     waiting, answers, found = dict(enumerate(requests)), dict[int, pipeline.Answer](), dict[int, Article]()
     for _ in range(TRIES):
         with live.lock:
-            answered = pipeline.recommend_many(model, live.reader(), list(waiting.values()), rules)
+            ground = live.ground(model, requests[0].at)
+            answered = pipeline.recommend_many(model, live.reader(), list(waiting.values()), rules, ground)
         answers.update(zip(waiting, answered, strict=True))
         keys = {key for answer in answered for key in answer.keys.tolist()}
         found.update(current(articles.articles_by_key(session, keys), requests[0].at))
         gone = {i: [key for key in answers[i].keys.tolist() if key not in found] for i in waiting}
+        count("filtered", "gone", sum(len(missing) for missing in gone.values()))
         waiting = {i: _without(waiting[i], missing) for i, missing in gone.items() if missing}
         if not waiting:
             break
-    return Checked([answers[i] for i in range(len(requests))], found)
+    return Checked([answers[i] for i in range(len(requests))], found, editors)
 
 
 def current(found: dict[int, Article], at: Timestamp) -> dict[int, Article]:

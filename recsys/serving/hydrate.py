@@ -30,23 +30,27 @@ def request_of(
     view = empty_view() if user is None else load_view(session, user, at)
     named = merges.surviving_keys(session, [*exclude, *([context.context_article] if context.context_article else [])])
     reading = named.get(context.context_article, NONE) if context.context_article else NONE
-    here = RequestContext(
-        PAGES.get(context.page, 0),
-        device_code(context.device),
-        -1 if context.subscriber is None else int(context.subscriber),
-        reading if reading < catalogue else NONE,
-    )
     barred = np.array([named[article_id] for article_id in exclude if article_id in named], np.int64)
-    return Request(user or 0, _within(view, catalogue), at, here, section, barred)
+    return Request(user or 0, within(view, catalogue), at, here(context, reading, catalogue), section, barred)
 
 
 def requests_of(session: Session, keys: Sequence[int], at: Timestamp, *, catalogue: int) -> list[Request]:
     """Requests of many known users (keys) from nowhere in particular; 0 is a user of whom nothing is known."""
     views = load_views(session, [key for key in keys if key], at)
-    return [Request(key, _within(views[key], catalogue) if key else empty_view(), at) for key in keys]
+    return [Request(key, within(views[key], catalogue) if key else empty_view(), at) for key in keys]
 
 
-def _within(view: UserView, catalogue: int) -> UserView:
+def here(context: Context, reading: int, catalogue: int) -> RequestContext:
+    """A context in codes; ``reading`` is the key of the article being read, or NONE."""
+    return RequestContext(
+        PAGES.get(context.page, 0),
+        device_code(context.device),
+        -1 if context.subscriber is None else int(context.subscriber),
+        reading if reading < catalogue else NONE,
+    )
+
+
+def within(view: UserView, catalogue: int) -> UserView:
     """The view without articles that are newer than this process's catalogue."""
     if max(view.clicked.max(initial=0), view.shown.max(initial=0)) < catalogue:
         return view

@@ -2,24 +2,35 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from recsys.database import articles, merges
+from recsys.database.served import ServedList
 from recsys.database.session import Sessions
 from recsys.domain import Context, Neighbour, NotKnownError, NotPossibleError, NotReadyError, Recommendation, Timestamp
 from recsys.pipeline import recommend as pipeline
 from recsys.pipeline.model import Model
 from recsys.pipeline.situation import Request
+from recsys.serving import degraded
 from recsys.serving.answering import answer_many, live_model
+from recsys.serving.asked import Asked
+from recsys.serving.breaker import UNANSWERED, impatient
+from recsys.serving.degraded import Remembered
+from recsys.serving.experiment import exploration_of, model_for, propensities_of
+from recsys.serving.explaining import explanations
+from recsys.serving.histories import Histories
 from recsys.serving.hydrate import request_of
-from recsys.serving.lines import described, explanations
+from recsys.serving.lines import described
 from recsys.serving.live import Live
+from recsys.serving.metrics import ANSWERS, DEGRADED, UNLOGGED, observing
 from recsys.serving.neighbours import neighbours
-from recsys.serving.remember import remember
+from recsys.serving.recent import Recent
+from recsys.serving.remember import ServedLog
 from recsys.settings import Settings
+from recsys.stages import stage
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,7 @@ class Served:
     model_version: str
     impression_id: str | None  # None where nothing was logged, or could be
     items: list[Recommendation]
+    degraded: bool = False  # the database did not answer
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,12 @@ class Recommender:
 
     def __init__(self, sessions: Sessions, settings: Settings, live: Live):
         self.sessions, self.settings, self.live = sessions, settings, live
+        self.recent = Recent()
+        self.served = ServedLog(sessions, served_is_seen=settings.served_is_seen)
+        self.exploration = exploration_of(settings)
+        self._remembered = Remembered(Histories(settings.cached_histories), ())
 
+    @observing()
     def recommend(
         self,
         user_id: str,
@@ -72,14 +89,44 @@ class Recommender:
         Raises:
             NotReadyError: while no model is live.
         """
-        model, now = live_model(self.live), time.time() if at is None else at
-        with self.sessions() as session:
-            request = self._request(session, user_id, context, now, section, exclude)
-            checked = answer_many(session, self.live, model, [request], limit, self.settings)
-            why = explanations(session, model, request, checked.answers[0]) if with_explanations else {}
-        items = described(checked.answers[0], checked.found, why)
-        impression_id = self._log(user_id, now, items, context, model) if log else None
-        return Served(user_id, model.version, impression_id, items)
+        now = time.time() if at is None else at
+        asked = Asked(user_id, now, limit, section, exclude, context, with_explanations, log)
+        database = self.live.database
+        if database.may_ask():
+            try:
+                served = self._from_database(asked)
+            except UNANSWERED as error:
+                database.failed(error)
+            else:
+                database.answered()
+                return served
+        return self._without_database(asked)
+
+    def _from_database(self, asked: Asked) -> Served:
+        explore = self.exploration if asked.log and asked.section is None and not asked.exclude else None
+        with impatient(self.sessions) as session:
+            with stage("hydrate"):
+                model = model_for(self.live, session, asked.user_id)
+                request = self._request(session, asked.user_id, asked.context, asked.at, asked.section, asked.exclude)
+            checked = answer_many(session, self.live, model, [request], asked.limit, self.settings, explore)
+            (answer,) = checked.answers
+            why = explanations(session, model, request, answer) if asked.with_explanations else {}
+        self._remembered.histories.keep(asked.user_id, request.user, request.view, model.version)
+        self._remembered = replace(self._remembered, editors=checked.editors)
+        items = described(answer, checked.found, why)
+        with stage("log"):
+            propensities = propensities_of(answer, items)
+            impression_id = (
+                self._log(asked.user_id, asked.at, items, asked.context, model, propensities) if asked.log else None
+            )
+        self._count(model.version, answer, log=asked.log, logged=impression_id is not None)
+        return Served(asked.user_id, model.version, impression_id, items)
+
+    def _without_database(self, asked: Asked) -> Served:
+        model, items = degraded.answer(self.live, self._remembered, asked, self.settings)
+        ANSWERS.labels(model.version).inc()
+        DEGRADED.inc()
+        return Served(asked.user_id, model.version, None, items, degraded=True)
 
     def rank(self, user_id: str, article_ids: Sequence[str], context: Context = Context()) -> RankedList:
         """The publisher's own list, best first; of ids that stand for one article the first counts.
@@ -89,7 +136,8 @@ class Recommender:
             NotPossibleError: when the live model has no ranking head.
             NotReadyError: while no model is live.
         """
-        model = live_model(self.live)
+        with self.sessions() as session:
+            model = model_for(self.live, session, user_id)
         if model.heads is None:
             raise NotPossibleError(
                 "The live model was trained without impressions and predicts no clicks: train on a log that has them."
@@ -121,6 +169,13 @@ class Recommender:
         with self.sessions() as session:
             return neighbours(session, model, article_id, by, limit, live=live, at=now)
 
+    def _count(self, version: str, answer: pipeline.Answer, *, log: bool, logged: bool) -> None:
+        """Note an answer for the metrics; of previews nothing but their number."""
+        ANSWERS.labels(version).inc()
+        if log:
+            UNLOGGED.inc(not logged)
+            self.recent.note(version, answer)
+
     def _request(
         self,
         session: Session,
@@ -136,12 +191,15 @@ class Recommender:
         )  # fmt: skip
 
     def _log(
-        self, user_id: str, at: Timestamp, items: list[Recommendation], context: Context, model: Model
+        self,
+        user_id: str,
+        at: Timestamp,
+        items: list[Recommendation],
+        context: Context,
+        model: Model,
+        propensities: list[float] | None,
     ) -> str | None:
-        return remember(
-            self.sessions, user_id=user_id, at=at, answer=items, context=context, model_version=model.version,
-            seen=self.settings.served_is_seen,
-        )  # fmt: skip
+        return self.served.note(ServedList("", user_id, at, items, context, model.version, propensities))
 
 
 def _catalogued(session: Session, article_ids: Sequence[str]) -> dict[int, str]:

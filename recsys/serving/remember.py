@@ -1,41 +1,113 @@
-"""Logs what was answered, so that it can become an impression once it is known to have been seen."""
+"""Logs what was answered, so that it can become an impression once it is known to have been seen.
+
+A reader does not wait for the log: answers are written by a thread of their own, many in one transaction, within
+milliseconds.
+"""
 
 import logging
+import secrets
+import threading
 import time
-import uuid
+from collections import deque
+from dataclasses import replace
 
 from recsys.database import served
+from recsys.database.served import ServedList
 from recsys.database.session import Sessions, writing
-from recsys.domain import Context, NotReadyError, Recommendation, Timestamp
+from recsys.domain import NotReadyError
 
 log = logging.getLogger(__name__)
 
+MOST_WAITING = 20_000  # answers; about as many as a process gives in a minute
+MOST_AT_ONCE = 500  # in one transaction, so that other writers do not wait for long
+GATHER = 0.005  # seconds in which answers are gathered for one transaction
+PAUSE = 1.0  # seconds between two tries while the database takes nothing
+PATIENCE = 5.0  # seconds that a flush waits
 
-def remember(
-    sessions: Sessions,
-    *,
-    user_id: str,
-    at: Timestamp,
-    answer: list[Recommendation],
-    context: Context,
-    model_version: str,
-    seen: bool,
-) -> str | None:
-    """Log an answer and return its impression id; None while the database takes nothing, since readers don't wait.
 
-    Args:
-        seen: whether it counts as an impression without anybody's confirmation.
-    """
-    impression_id = uuid.uuid4().hex
-    try:
-        with writing(sessions) as session:
-            served.log_served(
-                session, impression_id=impression_id, user_id=user_id, at=at, answer=answer, context=context,
-                model_version=model_version,
-            )  # fmt: skip
-            if seen and answer:
-                served.confirm_served(session, impression_id, time.time())
-    except NotReadyError as error:
-        log.warning("an answer could not be logged: %s", error)
-        return None
-    return impression_id
+class ServedLog:
+    """What a process has answered. Without ``start`` each answer is written before the next one."""
+
+    def __init__(self, sessions: Sessions, *, served_is_seen: bool):
+        """``served_is_seen``: whether an answer counts as an impression without anybody's confirmation."""
+        self.sessions, self.served_is_seen = sessions, served_is_seen
+        self._waiting: deque[ServedList] = deque()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._is_broken = self._is_stopping = False
+        self._noted = self._done = 0  # answers, since the start
+
+    def start(self) -> None:
+        """Write in a thread from now on."""
+        self._thread = threading.Thread(target=self._run, name="recsys-served", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, and end the thread."""
+        with self._changed:
+            self._is_stopping = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def note(self, answer: ServedList) -> str | None:
+        """Take an answer, and return the id under which it will be known; None while the database takes nothing."""
+        answer = replace(answer, impression_id=_new_id())
+        if self._thread is None:
+            return answer.impression_id if self._written([answer]) else None
+        with self._changed:
+            if self._is_broken or len(self._waiting) >= MOST_WAITING:
+                return None
+            self._waiting.append(answer)
+            self._noted += 1
+            self._changed.notify_all()
+        return answer.impression_id
+
+    def flush(self) -> None:
+        """Wait until everything noted so far is written, unless the database takes nothing."""
+        with self._changed:
+            noted = self._noted
+            self._changed.wait_for(lambda: self._is_broken or self._done >= noted, PATIENCE)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._is_stopping)
+                if not self._waiting:
+                    return
+            time.sleep(GATHER)
+            if not self._write_some() and self._is_stopping:
+                log.error("%d answers could not be logged", len(self._waiting))
+                return
+
+    def _write_some(self) -> bool:
+        with self._changed:
+            some = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
+        done = self._written(some)
+        with self._changed:
+            self._is_broken = not done
+            if done:
+                self._done += len(some)
+            else:
+                self._waiting.extendleft(reversed(some))
+            self._changed.notify_all()
+            if not done:
+                self._changed.wait_for(lambda: self._is_stopping, PAUSE)
+        return done
+
+    def _written(self, some: list[ServedList]) -> bool:
+        try:
+            with writing(self.sessions) as session:
+                served.log_served(session, some)
+                for answer in some if self.served_is_seen else ():
+                    if answer.answer:
+                        served.confirm_served(session, answer.impression_id, time.time())
+        except NotReadyError as error:
+            log.warning("%d answers could not be logged yet: %s", len(some), error)
+            return False
+        return True
+
+
+def _new_id() -> str:
+    """Beginning with the time, so that what was served together lies together in every index; the rest is random."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

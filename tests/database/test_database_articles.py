@@ -263,3 +263,34 @@ def test_more_articles_than_a_statement_takes_variables(session):
     found = articles.articles_by_key(session, keys.values())
     assert [found[keys[article.article_id]] for article in many] == many
     assert np.count_nonzero(articles.load_catalogue(session).article_ids != None) == len(many)  # noqa: E711
+
+
+def test_an_updated_catalogue_is_the_one_that_is_read_anew(session):
+    articles.put_articles(session, [Article("a", section="m"), Article("b", section="z", premium=True), Article("c")])
+    known = articles.load_catalogue(session)
+    keys = articles.keys_of(session, ["a", "b", "c"])
+    articles.put_articles(session, [Article("a", section="k", length=9), Article("d", section="m", published_at=5.0)])
+    articles.delete_article(session, "b", 7.0)
+    changed = [keys["a"], keys["b"], articles.keys_of(session, ["d"])["d"]]
+    updated, read = articles.updated(session, known, changed), articles.load_catalogue(session)
+    for name in ("article_ids", "published_at", "expires_at", "premium", "length"):
+        np.testing.assert_array_equal(getattr(updated, name), getattr(read, name), err_msg=name)
+    assert _sections(updated) == _sections(read)
+    assert updated.sections[: len(known.sections)] == known.sections  # what was counted by code stays valid
+    assert (len(known), known.section[keys["a"]]) == (4, known.sections.index("m"))  # a copy: readers go on with theirs
+
+
+def _sections(catalogue):
+    return [None if code < 0 else catalogue.sections[code] for code in catalogue.section.tolist()]
+
+
+def test_a_mark_tells_which_article_changed(session):
+    articles.put_articles(session, [Article("a"), Article("b")])
+    session.commit()
+    first = articles.last_change(session)
+    assert articles.changed_at(session, first) in ("a", "b")  # PostgreSQL marks the transaction
+    articles.put_articles(session, [Article("c")])
+    session.commit()
+    assert articles.changed_at(session, articles.last_change(session)) == "c"
+    assert articles.changed_at(session, first) in ("a", "b")
+    assert articles.changed_at(session, articles.last_change(session) + 1000) is None

@@ -23,9 +23,18 @@ def visit(session, user, number=1, at=10.0):
     events.add_impressions(session, [Impression(f"i-{user}-{number}", user, at, ("a",))])
     events.add_clicks(session, [Click(f"e-{user}-{number}", user, "a", at + 1)])
     served.log_served(
-        session, impression_id=f"s-{user}-{number}", user_id=user, at=at, context=Context(), model_version="v",
-        answer=[Recommendation("a", None, None, None, None, 1, 0.5, "trending")],
-    )  # fmt: skip
+        session,
+        [
+            served.ServedList(
+                impression_id=f"s-{user}-{number}",
+                user_id=user,
+                at=at,
+                context=Context(),
+                model_version="v",
+                answer=[Recommendation("a", None, None, None, None, 1, 0.5, "trending")],
+            )
+        ],
+    )
 
 
 def counts(session, user):

@@ -194,7 +194,12 @@ def test_a_list_confirmed_by_many_at_once_is_one_impression(sessions):
         articles.put_articles(session, [Article("a")])
         answer = [Recommendation("a", None, None, None, None, 1, 0.5, "personal")]
         served.log_served(
-            session, impression_id="s", user_id="ann", at=1.0, answer=answer, context=Context(), model_version="v"
+            session,
+            [
+                served.ServedList(
+                    impression_id="s", user_id="ann", at=1.0, answer=answer, context=Context(), model_version="v"
+                )
+            ],
         )
 
     def confirm(turn):

@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from recsys.database import articles, events, served, users
 from recsys.database.session import writing
-from recsys.database.tables import ServedRow
+from recsys.database.tables import ImpressionRow, ServedRow
 from recsys.domain import Article, Context, Impression, Recommendation
 
 CONTEXT = Context("article", "read", "tablet", subscriber=False, placement="sidebar")
@@ -28,12 +28,16 @@ def answer(*article_ids):
 def serve(session, impression_id="s1", at=10.0, items=("b", "a"), context=CONTEXT):
     served.log_served(
         session,
-        impression_id=impression_id,
-        user_id="ann",
-        at=at,
-        answer=answer(*items),
-        context=context,
-        model_version="v1",
+        [
+            served.ServedList(
+                impression_id=impression_id,
+                user_id="ann",
+                at=at,
+                answer=answer(*items),
+                context=context,
+                model_version="v1",
+            )
+        ],
     )
 
 
@@ -59,8 +63,8 @@ def test_a_confirmed_list_is_an_impression_known_since_its_confirmation(session)
     assert list(log.items) == [keys["b"], keys["a"]]
     assert list(log.context_article) == [keys["read"]]
     assert (list(log.page), list(log.device), list(log.subscriber)) == ([2], [3], [0])
-    shown = users.newest_impressions(session, log.user[0].item(), 99.0, 10)
-    assert [(row.at, row.placement) for row in shown] == [(10.0, "sidebar")]
+    row = session.scalars(select(ImpressionRow)).one()
+    assert (row.at, row.placement) == (10.0, "sidebar")
 
 
 def test_confirming_twice_counts_once(session):

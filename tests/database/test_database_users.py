@@ -31,10 +31,13 @@ def newest(request, session):
         if request.param == "clicks":
             events.add_clicks(session, [click(*row) for row in rows])
             found = users.newest_clicks(session, users.key_of(session, user), before, limit)
-            return [int(row.event_id.split("-")[1]) for row in found]
-        events.add_impressions(session, [shown(*row) for row in rows])
-        found = users.newest_impressions(session, users.key_of(session, user), before, limit)
-        return [int(row.impression_id.split("-")[1]) for row in found]
+            keys = [row.article for row in found]
+        else:
+            events.add_impressions(session, [shown(*row) for row in rows])
+            found = users.newest_impressions(session, users.key_of(session, user), before, limit)
+            keys = [key for row in found for key in row.shown]
+        names = {key: name for name, key in articles.keys_of(session, [f"a{row[0]}" for row in rows]).items()}
+        return [int(names[key].removeprefix("a")) for key in keys]
 
     return ask
 
@@ -73,12 +76,16 @@ def serve(session, impression_id, user_id):
     answer = [Recommendation("a1", None, None, None, None, 1, 0.5, "trending")]
     served.log_served(
         session,
-        impression_id=impression_id,
-        user_id=user_id,
-        at=5.0,
-        answer=answer,
-        context=Context(),
-        model_version="v",
+        [
+            served.ServedList(
+                impression_id=impression_id,
+                user_id=user_id,
+                at=5.0,
+                answer=answer,
+                context=Context(),
+                model_version="v",
+            )
+        ],
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pipeline_world import Made, reading
 
-from recsys.columns import NONE, EventLog, ImpressionColumns
+from recsys.columns import NONE, EventLog, ImpressionColumns, Ints
 from recsys.features.features import REQUEST, attributes_of
 from recsys.features.marks import scratch_for
 from recsys.features.replay import Replay
@@ -180,34 +180,28 @@ class TestRatings:
         assert len(given.keys) == 5
 
 
+def nearest(made: Made, key: int, read: Ints) -> list[int]:
+    return explain.nearest(made.model.views, np.array([key]), read)[0]
+
+
 class TestExplanations:
     def test_the_read_articles_nearest_in_content(self, made: Made) -> None:
         read = made.keys("a01", "a02", "a03", "a04", "a05")
         (key,) = made.keys("a45")  # of the section of the first and the last
-        assert set(explain.reasons(made.model.views, int(key), read)) == set(made.keys("a01", "a05").tolist())
+        assert set(nearest(made, key, read)) == set(made.keys("a01", "a05").tolist())
 
     def test_the_nearest_comes_first_and_an_article_read_twice_once(self, made: Made) -> None:
         (key,) = made.keys("a45")
         read = made.keys("a01", "a45", "a05", "a45")
-        assert explain.reasons(made.model.views, int(key), read)[0] == key
-        assert len(set(explain.reasons(made.model.views, int(key), read))) == 2
+        assert nearest(made, key, read)[0] == key
+        assert len(set(nearest(made, key, read))) == 2
 
     def test_no_reason_where_nothing_is_near_or_known(self, made: Made) -> None:
         sport, other, bare = made.keys("a03", "a04", made_world.BARE)
-        assert explain.reasons(made.model.views, int(sport), np.zeros(0, np.int64)) == []
-        assert explain.reasons(made.model.views, int(bare), np.array([sport, other])) == []
-        assert explain.reasons(made.model.views, int(sport), np.array([bare])) == []
-        assert explain.reasons(made.model.views, int(sport), np.array([other])) == []
-
-    def test_modality_weights_by_name(self, made: Made) -> None:
-        views = made.model.views
-        keys = made.keys("a03", "a10", made_world.BARE)
-        weights = views.towers.item_vectors(made.data.content, keys)[1]
-        both, title, bare = (explain.modality_weights(views, row) for row in weights)
-        assert set(both) == {"title", "image", "behaviour"}
-        assert sum(both.values()) == pytest.approx(1.0, abs=0.01)
-        assert title["image"] == 0.0 < title["title"]
-        assert set(bare.values()) == {0.0}
+        assert nearest(made, sport, np.zeros(0, np.int64)) == []
+        assert nearest(made, bare, np.array([sport, other])) == []
+        assert nearest(made, sport, np.array([bare])) == []
+        assert nearest(made, sport, np.array([other])) == []
 
     def test_inputs_by_name_without_those_of_the_request(self, made: Made) -> None:
         given = answer(made, made.request())

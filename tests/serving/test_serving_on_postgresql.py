@@ -17,8 +17,8 @@ from recsys.domain import Click
 from recsys.encoders import expected_ids
 from recsys.features.replay import Replay
 from recsys.lifecycle.train import train
+from recsys.pipeline.follow import Follower
 from recsys.pipeline.load import Dataset, load_dataset
-from recsys.serving.live import Live
 from recsys.serving.recommender import Recommender
 from recsys.settings import Settings
 
@@ -100,7 +100,7 @@ def test_two_transactions_that_commit_in_reverse_order_are_both_folded_once(
     start = NOW + (100 if order == "as they happened" else 200)
     times = (start, start + 1) if order == "as they happened" else (start + 1, start)
     live = world.live(until=start)
-    monkeypatch.setattr(Live, "_load", lambda *_: pytest.fail("the whole log was folded anew"))
+    monkeypatch.setattr(Follower, "begin", lambda *_: pytest.fail("the whole log was folded anew"))
     before = live.world.state.totals[world.key("a80"), 0]
     slow = world.sessions()
     click_in(slow, int(start) % 1000, times[0])

@@ -1,0 +1,123 @@
+"""What editors ordered: an article or a section pinned, boosted, buried or blocked, from a time to a time."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy.orm import Session
+
+from recsys.database import articles, merges
+from recsys.database.tables import ArticleRow, RuleRow
+from recsys.database.types import SECONDS, storable
+from recsys.domain import Action, NotKnownError, Timestamp
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One order, of an article or of a section."""
+
+    rule: int
+    action: Action
+    article: int | None  # key of the article that goes on, where it was merged
+    article_id: str | None
+    section: str | None
+    place: int | None  # of a pin, from 1
+    amount: float | None  # of a boost or a burial, in logits, above 0
+    since: Timestamp | None
+    until: Timestamp | None
+    created_at: Timestamp
+    ended_at: Timestamp | None
+
+    def in_force(self, at: Timestamp) -> bool:
+        """Whether it holds at a time: from ``since`` up to, and not at, ``until`` or its end."""
+        begins = max(self.created_at, self.since or 0.0)
+        return begins <= at and not any(end is not None and end <= at for end in (self.until, self.ended_at))
+
+
+# with the article as it is today, which may have been merged since
+SELECTED = select(
+    RuleRow.rule, RuleRow.action, func.coalesce(ArticleRow.merged_into, ArticleRow.key), ArticleRow.article_id,
+    RuleRow.section, RuleRow.place, RuleRow.amount, RuleRow.since, RuleRow.until, RuleRow.created_at, RuleRow.ended_at,
+).outerjoin(ArticleRow, ArticleRow.key == RuleRow.article)  # fmt: skip
+AT = bindparam("at", type_=SECONDS)
+IN_FORCE = SELECTED.where(  # made once: every answer asks this
+    RuleRow.created_at <= AT,
+    or_(RuleRow.since.is_(None), RuleRow.since <= AT),
+    or_(RuleRow.until.is_(None), RuleRow.until > AT),
+    or_(RuleRow.ended_at.is_(None), RuleRow.ended_at > AT),
+).order_by(RuleRow.rule)
+
+
+def add_rule(
+    session: Session,
+    *,
+    action: Action,
+    article_id: str | None = None,
+    section: str | None = None,
+    place: int | None = None,
+    amount: float | None = None,
+    since: Timestamp | None = None,
+    until: Timestamp | None = None,
+    at: Timestamp,
+) -> Rule:
+    """Write an order; of an article, or of a section.
+
+    Raises:
+        NotKnownError: when the article is not in the catalogue.
+    """
+    since, until = (None if time is None else storable(time) for time in (since, until))
+    article = None if article_id is None else _in_catalogue(session, article_id)
+    row = RuleRow(
+        action=action, article=article, section=section, place=place, amount=amount, since=since, until=until,
+        created_at=storable(at),
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return find_rule(session, row.rule)
+
+
+def find_rule(session: Session, rule: int) -> Rule:
+    """One rule, also an ended one.
+
+    Raises:
+        NotKnownError: when there is none of this number.
+    """
+    row = session.execute(SELECTED.where(RuleRow.rule == rule)).one_or_none()
+    if row is None:
+        raise NotKnownError(f"There is no rule {rule}: GET /v1/rules lists them.")
+    return _rule(row)
+
+
+def newest_rules(session: Session, limit: int, offset: int = 0) -> list[Rule]:
+    """The newest rules, newest first, with those that ended."""
+    rows = session.execute(SELECTED.order_by(RuleRow.rule.desc()).limit(limit).offset(offset))
+    return [_rule(row) for row in rows]
+
+
+def rules_in_force(session: Session, at: Timestamp) -> list[Rule]:
+    """Those that hold at a time, oldest first; a past time gets what held then."""
+    return [_rule(row) for row in session.execute(IN_FORCE, {"at": at})]
+
+
+def end_rule(session: Session, rule: int, at: Timestamp) -> Rule:
+    """Take a rule back: it is kept with the time of its end. One that was taken back before stays as it was.
+
+    Raises:
+        NotKnownError: when there is none of this number.
+    """
+    row = session.get(RuleRow, rule)
+    if row is not None and row.ended_at is None:
+        row.ended_at = storable(at)
+        session.flush()
+    return find_rule(session, rule)
+
+
+def _in_catalogue(session: Session, article_id: str) -> int:
+    key = merges.surviving_keys(session, [article_id]).get(article_id)
+    if key is None or key not in articles.articles_by_key(session, [key]):
+        raise NotKnownError(f"There is no article {article_id!r} in the catalogue: PUT it to /v1/articles first.")
+    return key
+
+
+def _rule(row: Any) -> Rule:
+    return Rule(*row)

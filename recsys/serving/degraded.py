@@ -1,0 +1,53 @@
+"""Answers without the database: from users as they were last seen, and the articles as the process knows them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys.columns import NONE
+from recsys.database.rules import Rule
+from recsys.domain import Recommendation
+from recsys.features.history import empty_view
+from recsys.pipeline import recommend as pipeline
+from recsys.pipeline.model import Model
+from recsys.pipeline.situation import Request
+from recsys.serving.answering import live_model
+from recsys.serving.asked import Asked
+from recsys.serving.histories import Histories, Kept
+from recsys.serving.hydrate import here, within
+from recsys.serving.lines import described
+from recsys.serving.live import Live
+from recsys.settings import Settings
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What a process has kept of better times."""
+
+    histories: Histories
+    editors: tuple[Rule, ...]  # orders that were in force at the last answer
+
+
+def answer(live: Live, kept: Remembered, asked: Asked, settings: Settings) -> tuple[Model, list[Recommendation]]:
+    """The best articles by what this process knows; a user who is not remembered is one of whom nothing is known.
+
+    Raises:
+        NotReadyError: while no model is live.
+    """
+    found = kept.histories.find(asked.user_id)
+    model = live_model(live)
+    model = model if found is None else live.models.get(found.version, model)
+    editors = tuple(rule for rule in kept.editors if rule.in_force(asked.at))
+    rules = pipeline.Rules(asked.limit, settings.diversity, settings.section_cap, settings.tired_after, editors)
+    with live.lock:
+        (chosen,) = pipeline.recommend_many(model, live.reader(), [_request(live, found, asked)], rules)
+    return model, described(chosen, live.cards.articles(live.world.catalogue, chosen.keys.tolist()), {})
+
+
+def _request(live: Live, found: Kept | None, asked: Asked) -> Request:
+    catalogue = live.world.catalogue
+    reading = live.cards.keys_of(catalogue, [asked.context.context_article] if asked.context.context_article else [])
+    context = here(asked.context, reading[0] if reading else NONE, len(catalogue))
+    barred = np.array(live.cards.keys_of(catalogue, asked.exclude), np.int64)
+    view = empty_view() if found is None else within(found.view, len(catalogue))
+    return Request(0 if found is None else found.user, view, asked.at, context, asked.section, barred)

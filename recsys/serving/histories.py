@@ -1,0 +1,42 @@
+"""The newest views of users, by the ids they came under: used only while the database does not answer."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from recsys.features.history import UserView
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A user as the last answer knew them."""
+
+    user: int  # key
+    view: UserView
+    version: str  # of the model that answered them
+
+
+class Histories:
+    """At most so many users; the one who came longest ago goes first."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, Kept] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def keep(self, user_id: str, user: int, view: UserView, version: str) -> None:
+        """Remember a user; one of whom the database knows nothing (any more) is forgotten."""
+        with self._lock:
+            self._kept.pop(user_id, None)
+            if user == 0 or self.most == 0:
+                return
+            self._kept[user_id] = Kept(user, view, version)
+            if len(self._kept) > self.most:
+                self._kept.popitem(last=False)
+
+    def find(self, user_id: str) -> Kept | None:
+        """What is remembered of a user."""
+        return self._kept.get(user_id)

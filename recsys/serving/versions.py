@@ -1,0 +1,135 @@
+"""The model versions that a process answers with, and their indexes, which follow the catalogue."""
+
+import logging
+import sys
+from collections.abc import Iterable, Mapping
+from threading import RLock
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from recsys.columns import Catalogue, Ints
+from recsys.database import articles, experiments, models
+from recsys.database.experiments import Experiment
+from recsys.domain import Modality, RecsysError
+from recsys.pipeline.content import changed_encoders
+from recsys.pipeline.load import CATALOGUE, load_content
+from recsys.pipeline.model import Model
+from recsys.settings import Settings
+from recsys.snapshots.snapshot import read_snapshot
+
+log = logging.getLogger(__name__)
+
+BLOCK = 4096  # articles whose vectors are computed at once
+AT_A_LOOK = 4 * BLOCK  # articles that a version catches up with before the log is looked at again
+EVERYTHING = sys.maxsize
+NOTHING = np.zeros(0, np.int64)
+
+
+class Versions:
+    """The live version and the one that an experiment names; ``lock`` is held while they are exchanged."""
+
+    def __init__(self, settings: Settings, encoders: Mapping[Modality, str], lock: RLock):
+        self.settings, self.encoders, self.lock = settings, encoders, lock
+        self.models: dict[str, Model] = {}  # by version; a new dict with every change
+        self.live: Model | None = None  # the promoted one, or the last before it that could be loaded
+        self.experiment: Experiment | None = None  # in force, whether its version could be loaded or not
+        self._behind: dict[str, Ints] = {}  # by version, articles that are still to be indexed
+        self.trouble: str | None = None  # why a version that should be served is not
+
+    def follow(self, session: Session, catalogue: Catalogue) -> None:
+        """Load what was promoted, or named by an experiment, and forget what no longer is."""
+        promoted, experiment = models.live_version(session), experiments.running(session)
+        troubles: list[str] = []
+        live = self._one(session, promoted, catalogue, troubles) or self.live
+        second = None if experiment is None else self._one(session, experiment.version, catalogue, troubles)
+        served = {model.version: model for model in (live, second) if model is not None}
+        new = [model for version, model in served.items() if version not in self.models]
+        self._behind = {v: keys for v, keys in self._behind.items() if v in served}
+        self._behind |= {model.version: unsure(session, model, present(catalogue)) for model in new}
+        if self.live is None:
+            self._catch_up(session, new, EVERYTHING)
+        with self.lock:
+            self.models, self.live, self.experiment = served, live, experiment
+        self._catch_up(session, served.values(), AT_A_LOOK)
+        self._tell(troubles)
+        for model in new:
+            self._warn_of_other_encoders(model)
+
+    def put(self, session: Session, keys: Ints) -> None:
+        """Index articles (n,) in each version, by the vectors that its own encoders made of them."""
+        for model in self.models.values():
+            index(session, model, keys)
+
+    def _catch_up(self, session: Session, served: Iterable[Model], most: int) -> None:
+        """Index some of the articles of which these versions know only what their snapshots say."""
+        for model in served:
+            if len(keys := self._behind.get(model.version, NOTHING)):
+                index(session, model, keys[:most])
+                self._behind[model.version] = keys[most:]
+
+    def _one(self, session: Session, version: str | None, catalogue: Catalogue, troubles: list[str]) -> Model | None:
+        """A version that is here already, or is read now; None where there is none, or it cannot be read."""
+        if version is None:
+            return None
+        if self.live is not None and self.live.version == version:
+            return self.live
+        if version in self.models:
+            return self.models[version]
+        try:
+            model = read_snapshot(self.settings.snapshots / version, lambda ids: articles.keys_of(session, ids))
+            here = present(catalogue)
+            if self.live is not None:  # else all of them are indexed before it answers
+                index(session, model, here[~np.isin(here, model.views.learned.keys)])
+        except RecsysError as error:
+            troubles.append(f"Version {version} is not served: {error}")
+            return None
+        return model
+
+    def _tell(self, troubles: list[str]) -> None:
+        trouble = " ".join(troubles) or None
+        if trouble is not None and trouble != self.trouble:
+            log.error("%s", trouble)
+        self.trouble = trouble
+
+    def _warn_of_other_encoders(self, model: Model) -> None:
+        if changed := changed_encoders(model.encoders, self.encoders):
+            log.warning(
+                "version %s reads %s vectors of encoders that the settings do not name: articles that come now are "
+                "without them until `recsys retrain`",
+                model.version,
+                " and ".join(changed),
+            )
+
+
+def present(catalogue: Catalogue) -> Ints:
+    """Keys of the articles that are in the catalogue."""
+    keys: Ints = np.flatnonzero(catalogue.expires_at > -np.inf)
+    return keys
+
+
+def unsure(session: Session, model: Model, keys: Ints) -> Ints:
+    """Those of the articles (n,) that may have been written or encoded after the model was trained.
+
+    All of them where its training was on another database, or did not note how far it knew the catalogue.
+    """
+    change, article_id = model.metrics.get(CATALOGUE) or (0, None)
+    if change == 0 or articles.changed_at(session, change) != article_id:
+        return keys
+    news = np.array(articles.changed_after(session, change), np.int64)
+    known = np.isin(keys, model.views.learned.keys) & ~np.isin(keys, news)
+    return keys[~known]
+
+
+def index(session: Session, model: Model, keys: Ints) -> None:
+    """Index articles (n,) by the vectors that the model's own encoders made of them, in one write."""
+    if len(keys) == 0:
+        return
+    towers, learned, content = model.views.towers, [], []
+    for start in range(0, len(keys), BLOCK):
+        block = keys[start : start + BLOCK]
+        raw = load_content(session, model.encoders, block)
+        learned.append(towers.item_vectors(raw, block)[0])
+        content.append(towers.content_vectors(raw, block))
+    model.views.learned.put(keys, np.concatenate(learned))
+    model.views.content.put(keys, np.concatenate(content))

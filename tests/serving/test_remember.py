@@ -1,0 +1,110 @@
+"""Answers are logged by a thread of their own: all of them, once, and later where the database takes nothing now."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import event, func, select
+
+from recsys.database import articles
+from recsys.database.served import ServedList
+from recsys.database.session import Sessions, open_sessions, upgrade, writing
+from recsys.database.tables import ImpressionRow, ServedRow
+from recsys.domain import Article, Context, Recommendation
+from recsys.serving import remember
+from recsys.serving.remember import ServedLog
+from recsys.settings import Settings
+
+ITEMS = [Recommendation(name, None, None, None, None, place, 0.5, "fresh") for place, name in enumerate("ab")]
+ANSWER = ServedList("", "ann", 10.0, ITEMS, Context("article", "c"), "v1")
+
+
+@pytest.fixture
+def sessions(settings: Settings) -> Iterator[Sessions]:
+    upgrade(settings)
+    opened = open_sessions(settings)
+    with writing(opened) as session:
+        articles.put_articles(session, [Article(name, name) for name in "abc"])
+    yield opened
+    opened.kw["bind"].dispose()
+
+
+@pytest.fixture
+def served(sessions: Sessions) -> Iterator[ServedLog]:
+    log = ServedLog(sessions, served_is_seen=False)
+    log.start()
+    yield log
+    log.stop()
+
+
+def logged(sessions: Sessions) -> set[str]:
+    with sessions() as session:
+        return set(session.scalars(select(ServedRow.impression_id)))
+
+
+def refuse(sessions: Sessions) -> object:
+    """Have the database take nothing until the returned listener is removed."""
+
+    def broken(*_args: object) -> None:
+        import sqlite3
+
+        raise sqlite3.OperationalError("disk I/O error")
+
+    event.listen(sessions.kw["bind"], "before_cursor_execute", broken)
+    return broken
+
+
+def test_everything_is_written_once(sessions: Sessions, served: ServedLog) -> None:
+    ids = [served.note(replace(ANSWER, user_id=f"u{n % 7}")) for n in range(900)]
+    served.flush()
+    assert len(set(ids)) == 900
+    assert logged(sessions) == set(ids)
+
+
+def test_a_row_says_what_was_answered(sessions: Sessions, served: ServedLog) -> None:
+    name = served.note(replace(ANSWER, propensities=[0.9, 0.4]))
+    served.flush()
+    with sessions() as session:
+        row, keys = session.get_one(ServedRow, name), articles.keys_of(session, "abc")
+    assert row.shown == [keys["a"], keys["b"]]
+    assert (row.scores, row.propensities, row.model_version) == ([0.5, 0.5], [0.9, 0.4], "v1")
+    assert (row.page, row.context_article) == ("article", keys["c"])
+
+
+def test_what_waits_is_written_at_the_end(sessions: Sessions) -> None:
+    log = ServedLog(sessions, served_is_seen=False)
+    log.start()
+    ids = {log.note(ANSWER) for _ in range(50)}
+    log.stop()
+    assert logged(sessions) == ids
+
+
+def test_without_a_thread_it_is_written_at_once(sessions: Sessions) -> None:
+    name = ServedLog(sessions, served_is_seen=False).note(ANSWER)
+    assert logged(sessions) == {name}
+
+
+def test_served_can_be_seen(sessions: Sessions) -> None:
+    ServedLog(sessions, served_is_seen=True).note(ANSWER)
+    with sessions() as session:
+        assert session.scalar(select(func.count()).select_from(ImpressionRow)) == 1
+
+
+def test_nothing_is_lost_while_the_database_takes_nothing(
+    sessions: Sessions, served: ServedLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remember, "PAUSE", 0.01)
+    broken = refuse(sessions)
+    first = served.note(ANSWER)
+    served.flush()
+    assert served.note(ANSWER) is None
+    event.remove(sessions.kw["bind"], "before_cursor_execute", broken)
+    while (second := served.note(ANSWER)) is None:
+        pass
+    served.flush()
+    assert logged(sessions) == {first, second}
+
+
+def test_there_is_a_limit_to_what_waits(sessions: Sessions, served: ServedLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remember, "MOST_WAITING", 0)
+    assert served.note(ANSWER) is None

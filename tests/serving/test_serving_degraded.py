@@ -1,0 +1,150 @@
+"""While the database does not answer, answers go on from what the process remembers, and come back by themselves."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from made_world import NOBODY, NOW
+from serving_site import Site, story
+from test_serving_follows_log import wait_for
+
+from recsys.database import rules
+from recsys.database.session import writing
+from recsys.domain import Context, NotReadyError
+from recsys.serving import breaker
+from recsys.serving import live as live_module
+from recsys.serving.histories import Histories
+from recsys.serving.recommender import Recommender, Served
+
+
+@contextmanager
+def away(site: Site, live: live_module.Live) -> Iterator[None]:
+    """The database's file is elsewhere meanwhile; whoever connects finds one without tables."""
+    database, elsewhere = site.settings.home / "recsys.db", site.settings.home / "elsewhere"
+    with live._reading:
+        site.sessions.kw["bind"].dispose()
+        database.rename(elsewhere)
+    yield
+    with live._reading:
+        site.sessions.kw["bind"].dispose()
+        for name in ("recsys.db", "recsys.db-wal", "recsys.db-shm"):
+            Path(site.settings.home / name).unlink(missing_ok=True)
+        elsewhere.rename(database)
+
+
+def ids(served: Served) -> list[str]:
+    return [item.article_id for item in served.items]
+
+
+@pytest.fixture
+def recommender(site: Site) -> Recommender:
+    return site.recommender()
+
+
+def test_a_reader_who_came_before_gets_the_same_list(site: Site, recommender: Recommender) -> None:
+    known = {user: recommender.recommend(user, at=NOW) for user in ("u01", NOBODY)}
+    assert not any(served.degraded for served in known.values())
+    with away(site, recommender.live):
+        for user, before in known.items():
+            answer = recommender.recommend(user, at=NOW)
+            assert (answer.degraded, answer.impression_id) == (True, None)
+            assert answer.model_version == before.model_version
+            assert answer.items == [replace(line, score=pytest.approx(line.score, abs=1e-5)) for line in before.items]
+
+
+def test_what_was_asked_for_is_heeded(site: Site, recommender: Recommender) -> None:
+    first = ids(recommender.recommend("u01", at=NOW, log=False))
+    with away(site, recommender.live):
+        answer = recommender.recommend(
+            "u01", at=NOW, limit=3, section="sport", exclude=[first[0], "unknown"],
+            context=Context("article", "a80"), with_explanations=True,
+        )  # fmt: skip
+    assert {item.section for item in answer.items} == {"sport"}
+    assert len(answer.items) == 3
+    assert not {first[0], "a80"} & set(ids(answer))
+
+
+def test_a_stranger_gets_what_is_fresh_and_trending(site: Site, recommender: Recommender) -> None:
+    """Of u01 this process has no memory yet."""
+    with away(site, recommender.live):
+        assert ids(recommender.recommend("u01", at=NOW)) == ids(recommender.recommend(NOBODY, at=NOW))
+
+
+def test_editors_orders_stay_in_force(site: Site, recommender: Recommender) -> None:
+    blocked = ids(recommender.recommend("u01", at=NOW, log=False))[0]
+    with writing(site.sessions) as session:
+        rules.add_rule(session, action="block", article_id=blocked, until=NOW + 50, at=NOW - 1)
+    assert blocked not in ids(recommender.recommend("u01", at=NOW, log=False))
+    with away(site, recommender.live):
+        assert blocked not in ids(recommender.recommend("u01", at=NOW + 1, log=False))
+        assert blocked in ids(recommender.recommend("u01", at=NOW + 60, log=False))
+
+
+def test_an_article_that_was_withdrawn_before_stays_away(site: Site, recommender: Recommender) -> None:
+    first = ids(recommender.recommend("u01", at=NOW, log=False))
+    site.delete(first[0])
+    site.publish(story("x1"))
+    recommender.live.refresh(NOW)
+    with away(site, recommender.live):
+        answer = recommender.recommend("u01", limit=100, at=NOW, log=False)
+    assert first[0] not in ids(answer)
+    assert {item.title for item in answer.items if item.article_id == "x1"} == {"News of x1"}
+
+
+def test_it_is_asked_again_now_and_then_where_nobody_follows(
+    site: Site, recommender: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with away(site, recommender.live):
+        assert recommender.recommend("u01", at=NOW).degraded
+        assert recommender.live.database.is_open
+    assert not recommender.live.database.may_ask()  # not yet
+    assert wait_for(lambda: not recommender.recommend("u01", at=NOW).degraded)
+    monkeypatch.setattr(breaker, "RETRY", 0.0)
+    with away(site, recommender.live):
+        assert recommender.recommend("u01", at=NOW).degraded
+    assert recommender.recommend("u01", at=NOW).impression_id is not None
+
+
+def test_the_thread_that_follows_notices_both(
+    site: Site, recommender: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_module, "EVERY", 0.01)
+    live = recommender.live
+    live.start()
+    try:
+        with away(site, live):
+            assert wait_for(lambda: live.database.is_open)
+            assert recommender.recommend("u01", at=NOW).degraded
+        assert wait_for(lambda: not live.database.is_open)
+        assert not recommender.recommend("u01", at=NOW).degraded
+    finally:
+        live.stop()
+
+
+def test_without_a_model_it_still_says_what_to_do(site: Site, recommender: Recommender) -> None:
+    recommender.live.model = None
+    with away(site, recommender.live), pytest.raises(NotReadyError, match="recsys train"):
+        recommender.recommend("u01", at=NOW)
+
+
+def test_only_so_many_are_remembered() -> None:
+    histories = Histories(2)
+    view = site_view = object()
+    for user in ("ann", "bob", "ann", "cid"):
+        histories.keep(user, 1, view, "v")  # type: ignore[arg-type]
+    assert [histories.find(user) is not None for user in ("ann", "bob", "cid")] == [True, False, True]
+    histories.keep("ann", 0, site_view, "v")  # type: ignore[arg-type]
+    assert histories.find("ann") is None
+    none = Histories(0)
+    none.keep("ann", 1, view, "v")  # type: ignore[arg-type]
+    assert len(none) == 0
+
+
+def test_a_locked_database_holds_up_no_answer(site: Site, recommender: Recommender) -> None:
+    with site.sessions() as session:
+        session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+        answer = recommender.recommend("u01", at=NOW, log=False)
+        assert (answer.degraded, len(answer.items)) == (False, 10)
+        session.rollback()
