@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,8 +13,9 @@ from torch import Tensor, nn
 from recsys.domain import Article
 from recsys.encoders.contract import BoolArray, FloatArray, Status
 from recsys.encoders.device import DTYPE_NAMES, choose_device, choose_dtype
+from recsys.encoders.fetched import NOWHERE, Fetched
 from recsys.encoders.image_model import Preprocessing, build_model, preprocessing
-from recsys.encoders.pictures import BrokenPictureError, decode, local_file, quiet_pillow, read_bytes, varied
+from recsys.encoders.pictures import BrokenPictureError, decode, quiet_pillow, read_bytes, varied
 from recsys.encoders.source import IMAGE_STEPS, image_source
 from recsys.encoders.views import chance_of
 from recsys.settings import PACKAGED_IMAGE_ENCODER
@@ -26,8 +28,8 @@ _DECODERS = 2  # threads; decoding takes a sixth of the model's time, so more wo
 class ImageEncoder:
     """The picture of an article -> the model's pooled features, not normalised.
 
-    ``Article.image`` is the path of a local file. An http(s) address counts as missing: encoders never fetch; the
-    service stores the pictures of articles as files first.
+    ``Article.image`` is the path of a local file, or an http(s) address. Encoders never fetch: the picture at an
+    address counts as missing until it was put among the fetched ones.
     """
 
     modality = "image"
@@ -38,8 +40,10 @@ class ImageEncoder:
         device: str = "auto",
         dtype: torch.dtype | None = None,
         batch_size: int | None = None,
+        fetched: Path = NOWHERE,
     ) -> None:
         """``name``: the packaged model, a timm name, a local folder, or ``owner/model[@revision]`` of the hub."""
+        self._fetched = Fetched(fetched)
         self._source = image_source(name)
         self._device = choose_device(device)
         self._dtype = dtype or choose_dtype(self._device)
@@ -55,7 +59,7 @@ class ImageEncoder:
 
     def content_hash(self, article: Article) -> str | None:
         """sha256 of the file's bytes; None without a file that can be read. A damaged picture has a hash too."""
-        path = local_file(article.image)
+        path = self._fetched.file(article.image)
         try:
             return None if path is None else _hash(read_bytes(path))
         except BrokenPictureError:
@@ -63,7 +67,7 @@ class ImageEncoder:
 
     def status(self, article: Article) -> Status:
         """Whether there is a picture, and whether it can be read: this decodes it."""
-        path = local_file(article.image)
+        path = self._fetched.file(article.image)
         if path is None:
             return "missing"
         try:
@@ -80,7 +84,7 @@ class ImageEncoder:
         """
         mask = np.zeros(len(articles), np.bool_)
         vectors = np.zeros((len(articles), self.dim), np.float32)
-        if not any(local_file(article.image) for article in articles):
+        if not any(self._fetched.file(article.image) for article in articles):
             return vectors, mask  # without loading the model
         with quiet_pillow():
             for start, pixels in self._decoded_batches(articles, view):
@@ -109,7 +113,7 @@ class ImageEncoder:
     def _decoded_batches(self, articles: list[Article], view: int) -> Iterator[tuple[int, list[Tensor | None]]]:
         """The position of each batch and its pixels; the next batch is being decoded while one is used."""
         size = self._batch_size
-        read = partial(_pixels, self._preprocessing, view)
+        read = partial(_pixels, self._preprocessing, self._fetched, view)
         with ThreadPoolExecutor(_DECODERS) as threads:
             coming = threads.map(read, articles[:size])
             for start in range(0, len(articles), size):
@@ -118,9 +122,9 @@ class ImageEncoder:
                 yield start, ready
 
 
-def _pixels(steps: Preprocessing, view: int, article: Article) -> Tensor | None:
+def _pixels(steps: Preprocessing, fetched: Fetched, view: int, article: Article) -> Tensor | None:
     """uint8 (3, height, width); None when the picture is missing or broken."""
-    path = local_file(article.image)
+    path = fetched.file(article.image)
     if path is None:
         return None
     try:

@@ -27,7 +27,9 @@ def load_encoders(settings: Settings) -> list[Viewed]:
         if name and name not in models:
             models[name] = TextModel(name, settings.device, setting=setting_of(kind.modality))
     encoders: list[Viewed] = [kind(models[name]) for kind, name in texts.items() if name]
-    return encoders + ([ImageEncoder(settings.image_encoder, settings.device)] if settings.image_encoder else [])
+    if settings.image_encoder:
+        encoders.append(ImageEncoder(settings.image_encoder, settings.device, fetched=settings.fetched))
+    return encoders
 
 
 def with_views(encoders: Sequence[Viewed], views: int) -> list[Encoder]:

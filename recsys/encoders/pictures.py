@@ -83,6 +83,17 @@ def decode(data: bytes, side: int = 256) -> Image.Image:
         raise BrokenPictureError(f"{type(error).__name__}: {error}") from error
 
 
+def check_head(data: bytes) -> None:
+    """BrokenPictureError unless this begins like a picture that could be decoded; its pixels are not looked at."""
+    try:
+        with Image.open(BytesIO(data), formats=_formats()) as image:
+            width, height = image.size
+    except _DAMAGE as error:
+        raise BrokenPictureError(f"no picture: {type(error).__name__}") from error
+    if width * height > MAX_PIXELS and image.format not in ("JPEG", "MPO"):  # those are decoded at a fraction
+        raise BrokenPictureError(f"{width} x {height} pixels are too many")
+
+
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
     """Without Pillow's warnings on doubtful files, of which a catalogue has thousands: what is broken is counted."""

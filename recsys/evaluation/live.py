@@ -36,9 +36,10 @@ class _Asked:
 def evaluate_live(model: Model, window: Window, *, seed: int = 0, progress: Progress | None = None) -> Judged:
     """Rank all live articles for each impression of the window that has a click, diversity off.
 
-    The pool is what was shown in the last ``live_hours``, strictly before, less what this user has clicked. A clicked
-    article outside of the pool counts as not found. Beside it stand the search of the indexes, and what the selector
-    makes of the best candidates by the window's rules.
+    The pool is what was shown in the last ``live_hours``, strictly before, less what this user has clicked, and less
+    what was shown to them too often, where the window's rules say how often that is. A clicked article outside of the
+    pool counts as not found. Beside it stand the search of the indexes, and what the selector makes of the best
+    candidates by the window's rules.
     """
     live = np.zeros(len(window.catalogue), np.bool_)
     all_requests = requests(window, progress)
@@ -69,7 +70,8 @@ def requests(window: Window, progress: Progress | None) -> Iterator[tuple[Reader
 
 def _asked(model: Model, window: Window, reader: Reader, request: Request, targets: list[int], live: Bools) -> _Asked:
     """Ask the pipeline; mark in ``live`` (articles,) what there was to choose from."""
-    pool = filters.allowed(reader.world, request)
+    weary = filters.tired(request, window.rules.tired_after)
+    pool = filters.rested(filters.allowed(reader.world, request), weary, window.rules.limit)
     live[pool] = True
     keys = sources.gather(model.views, reader.world, request, pool).keys
     case = lists.Case(request, targets, pool, keys, rank(model, reader, request, keys))

@@ -14,12 +14,21 @@ CLASSIC = ("threshold", "accuracy", "precision", "recall", "f1", "accuracy_of_ne
 SLICE = ("slice", "impressions", *WITH_INTERVAL)
 LIVE = ("impressions", "clicks", "pool_median", "r@10", "r@50", "r@100", "ndcg@10", "sources_r@100", "sources_r@500")
 SEARCH = ("index", "r@100 of exact search", "r@100 of clicked")
+OFF_POLICY = ("clicks", "logged", "ips", "snips", "dr", "effective_sample_size", "coverage")
 LISTS = ("diversity", "ndcg@10", "coverage", "novelty", "intra_list_diversity")
 
 
 def sheet(summary: Mapping[str, Any], *, live: bool) -> Group:
     """The tables of the summary that an evaluation on shown lists or on all live articles gives."""
     return Group(*(_live(summary) if live else _shown(summary)))
+
+
+def off_policy_sheet(summary: Mapping[str, Any]) -> Group:
+    """The estimates of one version from lists that were logged with propensities, and what to think of them."""
+    rows = [{"clicks": "per list", **summary}]
+    rows += [{"clicks": f"at place {place['place']}", **place} for place in summary["places"]]
+    title = f"Clicks per list: logged, and estimated of {summary['version']}, from {summary['lists']:,} lists"
+    return Group(_titled(title, rows, OFF_POLICY), *summary["warnings"])
 
 
 def _shown(summary: Mapping[str, Any]) -> list[Table]:

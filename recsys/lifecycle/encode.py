@@ -80,7 +80,11 @@ def _encode_batch(
     with writing(sessions) as session:
         one_at_a_time(session, "articles")  # else one could be rewritten between the look at it and the commit
         now = articles.articles_by_key(session, hashes)
-        same = [row for row in batch if now.get(row[0]) == row[1]]  # those rewritten meanwhile come again
+        same = [  # those rewritten meanwhile come again, and those whose picture came
+            (key, article)
+            for key, article in batch
+            if now.get(key) == article and (hashes[key] or encoder.content_hash(article) is None)
+        ]
         readable_hashes = known | fresh.keys()
         contents = [
             Content(key, hashes[key], _status(encoder, article, hashes[key], readable_hashes)) for key, article in same

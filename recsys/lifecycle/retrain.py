@@ -1,11 +1,11 @@
 """Retraining with a gate: train on all but the newest slice, compare on it, and promote what is not worse."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sqlalchemy.orm import Session
 
 from recsys.database import events, models
 from recsys.database.session import Sessions, writing
@@ -15,6 +15,7 @@ from recsys.evaluation.bootstrap import paired_bootstrap
 from recsys.evaluation.evaluate import Judged, evaluate_shown
 from recsys.lifecycle.encode import EncodeReport, encode_new
 from recsys.lifecycle.train import FIRST_PROMOTION, OtherEncodersError, load_model, train, window_of
+from recsys.lifecycle.versions import make_live
 from recsys.pipeline.load import Dataset, load_dataset
 from recsys.pipeline.model import Model
 from recsys.settings import Settings
@@ -22,9 +23,11 @@ from recsys.snapshots.manifest import read_manifest
 from recsys.snapshots.snapshot import OtherVersionError
 from recsys.training.fit import Report
 
+WHO = "retrain"
 GATE = "ndcg@10"
 FEWEST_CLICKED_LISTS = 100  # on fewer the comparison says nothing
 SLICE = 24 * 3600.0  # seconds; at most a third of the log
+MEANWHILE = "{live} went live during the training, and this was compared with {rival}"
 NO_HEAD = "it was trained on too few impressions to predict clicks, or on none with a click"
 NO_RIVAL = (
     "the live version has no ranking head, or was made with other encoders or another version of recsys, so there was "
@@ -48,45 +51,54 @@ def retrain(
     settings: Settings,
     *,
     seed: int = 0,
+    warm: bool = True,
     report: Report = lambda _stage, _done, _total: None,
     encode: Callable[[], EncodeReport] | None = None,
+    guard: Callable[[Session], None] = lambda _session: None,
 ) -> Retrained:
     """Encode what is new, train, evaluate candidate and live version on the newest slice, and promote if not worse.
+
+    Training goes on from the live version, unless ``warm`` is off or that version is no start for it. ``guard`` is
+    asked in the transaction that promotes or rejects, and raises where this process may not do so any more.
 
     Raises:
         RecsysError: when the log is too short to be split, or the live version's snapshot is not whole.
     """
-    (encode or (lambda: encode_new(sessions, with_views(load_encoders(settings), settings.augment))))()
+    (encode or (lambda: encode_new(sessions, with_views(load_encoders(settings), settings.augment), report)))()
     with sessions() as session:
         live = models.live_version(session)
         seen = None if live is None else models.get_version(session, live).until
         split = newest_slice(events.shown_span(session), seen)
     if live is not None:
         read_manifest(settings.snapshots / live)  # damage is told before the training, not after it
-    candidate = train(sessions, settings, until=split, seed=seed, report=report).version
+    start = live if warm else None
+    candidate = train(sessions, settings, until=split, seed=seed, start=start, report=report).version
     with sessions() as session:
         # once: events that come now would differ between the two
         data = load_dataset(session, expected_ids(settings), robot_limit=settings.robot_clicks_per_hour)
     window = window_of(data, settings, split, None)
+    report("evaluation", 0, 2)
     model = load_model(sessions, settings, candidate, data)
     if model.heads is None:
-        return _without_head(sessions, candidate, live)
+        return _without_head(sessions, candidate, live, guard)
     judged = evaluate_shown(model, window)
+    report("evaluation", 1, 2)
     rival = None if live is None else _comparable(sessions, settings, live, data)
     previous = None if rival is None else evaluate_shown(rival, window)
+    report("evaluation", 2, 2)
     if live is not None and previous is None:
         promoted, why = True, NO_RIVAL
     else:
         promoted, why = decide(judged, previous, settings.promote_margin)
-    _carry_out(sessions, candidate, judged, promoted=promoted, why=why)
+    promoted, why = _carry_out(sessions, candidate, live, judged, guard, promoted=promoted, why=why)
     return Retrained(candidate, promoted, why, judged.summary, None if previous is None else previous.summary)
 
 
-def _without_head(sessions: Sessions, candidate: str, live: str | None) -> Retrained:
+def _without_head(sessions: Sessions, candidate: str, live: str | None, guard: Callable[[Session], None]) -> Retrained:
     """A candidate that predicts no clicks cannot be judged: it is kept back, unless it went live for want of any."""
     if live is None:
         return Retrained(candidate, True, FIRST_PROMOTION, {}, None)
-    _carry_out(sessions, candidate, None, promoted=False, why=NO_HEAD)
+    _carry_out(sessions, candidate, live, None, guard, promoted=False, why=NO_HEAD)
     return Retrained(candidate, False, NO_HEAD, {}, None)
 
 
@@ -140,11 +152,26 @@ def _comparable(sessions: Sessions, settings: Settings, version: str, data: Data
     return None if model.heads is None else model
 
 
-def _carry_out(sessions: Sessions, version: str, judged: Judged | None, *, promoted: bool, why: str) -> None:
+def _carry_out(
+    sessions: Sessions,
+    version: str,
+    rival: str | None,
+    judged: Judged | None,
+    guard: Callable[[Session], None],
+    *,
+    promoted: bool,
+    why: str,
+) -> tuple[bool, str]:
+    """Promote or reject, and return what was done: who changed the live version meanwhile has the last word."""
     with writing(sessions) as session:
+        guard(session)
+        live = models.live_version(session)
+        if promoted and live not in (rival, version):
+            promoted, why = False, MEANWHILE.format(live=live, rival=rival)
         if judged is not None:
             models.set_metrics(session, version, {"shown": judged.summary})
         if promoted:
-            models.promote(session, version, time.time(), why)
+            make_live(session, version, why, who=WHO)
         else:
             models.reject(session, version, why)
+    return promoted, why

@@ -2,7 +2,8 @@
 
 import shutil
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -20,16 +21,20 @@ from recsys.encoders.device import choose_device
 from recsys.evaluation.evaluate import Judged, Progress, Window, evaluate_shown
 from recsys.evaluation.live import evaluate_live
 from recsys.lifecycle.encode import encode_new
-from recsys.lifecycle.versions import new_version, rfc3339
+from recsys.lifecycle.unrecorded import clear_unrecorded, marked, unmark
+from recsys.lifecycle.versions import COMMAND, make_live, new_version, rfc3339
 from recsys.pipeline.content import Content, changed_encoders
-from recsys.pipeline.load import Dataset, load_content, load_dataset
+from recsys.pipeline.drift import for_people
+from recsys.pipeline.load import CATALOGUE, Dataset, load_content, load_dataset
 from recsys.pipeline.model import Model
 from recsys.pipeline.recommend import Rules
 from recsys.settings import Settings
-from recsys.snapshots.snapshot import read_snapshot, write_snapshot
+from recsys.snapshots.snapshot import OtherVersionError, read_snapshot, write_snapshot
 from recsys.training.fit import Report, TrainingSet, fit
+from recsys.training.warm import Start
 
 FIRST_PROMOTION = "nothing was live yet"
+TRAINING = "train"  # who promotes the first version
 ANSWER = 10  # articles in the lists that an evaluation composes
 
 
@@ -45,12 +50,14 @@ def train(
     until: Timestamp | None = None,
     seed: int = 0,
     may_go_live: bool = True,
+    start: str | None = None,
     report: Report = lambda _stage, _done, _total: None,
 ) -> Model:
     """Train on the log known before ``until`` and write a candidate snapshot.
 
     It is promoted only when it ``may_go_live`` and nothing is live yet. With ``RECSYS_AUGMENT`` the views that are
-    missing are encoded first.
+    missing are encoded first. With ``start`` training goes on from that version where it can; the metrics say from
+    which it did, or why not.
 
     Raises:
         RecsysError: when the log holds nothing to train on, or there are vectors, but of other encoders.
@@ -60,6 +67,7 @@ def train(
         encode_new(sessions, with_views(load_encoders(settings), settings.augment), report)
     data = _dataset(sessions, settings, until)
     training = replace(_training_set(data, settings, since, until), views=_views(sessions, settings, data))
+    begun, why = _begun(sessions, settings, start, data)
     version = new_version()
     model = fit(
         training,
@@ -67,11 +75,14 @@ def train(
         seed=seed,
         fusion=settings.fusion,
         device=choose_device(settings.device),
+        start=begun,
         report=report,
     )
+    if start is not None and begun is None:
+        model.metrics["start"] = {**model.metrics["start"], "from_scratch_because": why}
     model = replace(model, metrics={**model.metrics, "robots": data.robots.counts})
     _write(sessions, settings, model, data, may_go_live)
-    return model
+    return replace(model, metrics=for_people(model.metrics))
 
 
 def evaluate(
@@ -107,7 +118,7 @@ def evaluate(
     return judged
 
 
-def promote(sessions: Sessions, settings: Settings, version: str) -> None:
+def promote(sessions: Sessions, settings: Settings, version: str, *, who: str = COMMAND) -> None:
     """Make a version live, after checking that its snapshot is whole and fits the settings."""
     with sessions() as session:
         models.get_version(session, version)
@@ -115,7 +126,7 @@ def promote(sessions: Sessions, settings: Settings, version: str) -> None:
             read_snapshot(settings.snapshots / version, lambda ids: articles.keys_of(session, ids)), settings
         )
     with writing(sessions) as session:
-        models.promote(session, version, time.time(), "promoted by hand")
+        make_live(session, version, "promoted by hand", who=who)
 
 
 def load_model(sessions: Sessions, settings: Settings, version: str, data: Dataset) -> Model:
@@ -152,7 +163,7 @@ def check_encoders(model: Model, settings: Settings) -> None:
 def window_of(data: Dataset, settings: Settings, since: Timestamp, until: Timestamp | None) -> Window:
     """A stretch of the data to evaluate on."""
     end = np.inf if until is None else until
-    rules = Rules(ANSWER, settings.diversity, settings.section_cap)
+    rules = Rules(ANSWER, settings.diversity, settings.section_cap, settings.tired_after)
     return Window(data.log, data.catalogue, data.attributes, data.users, since, end, settings.live_hours, rules)
 
 
@@ -204,6 +215,22 @@ def _training_set(data: Dataset, settings: Settings, since: Timestamp | None, un
     )
 
 
+def _begun(
+    sessions: Sessions, settings: Settings, version: str | None, data: Dataset
+) -> tuple[Start | None, str | None]:
+    """The version to go on from with today's articles in its indexes, or why it cannot be read as one of today."""
+    if version is None:
+        return None, None
+    try:
+        model = load_model(sessions, settings, version, data)
+    except (OtherEncodersError, OtherVersionError) as error:
+        return None, str(error)
+    before = (model.metrics.get("start") or {}).get("version")
+    with suppress(RecsysError):  # it is of use, not needed, and its folder may have been deleted
+        return Start(model, None if before is None else load_model(sessions, settings, before, data)), None
+    return Start(model), None
+
+
 def _views(sessions: Sessions, settings: Settings, data: Dataset) -> tuple[Content, ...]:
     """The augmented vectors of the articles that the log names: no others are met in training."""
     if not settings.augment:
@@ -221,23 +248,39 @@ def _write(sessions: Sessions, settings: Settings, model: Model, data: Dataset, 
     ids = dict(enumerate(data.catalogue.article_ids))
     first = float(data.log.impressions.known_at[0]) if len(data.log.impressions) else None
     model = replace(model, since=model.since if model.since and np.isfinite(model.since) else first)
-    write_snapshot(model, settings.snapshots / model.version, ids)
-    try:
-        _record(sessions, model, may_go_live)
-    except BaseException:
-        _forget(sessions, settings, model.version)
-        raise
+    clear_unrecorded(sessions, settings)
+    with _marked(settings, model.version):
+        known = {**model.metrics, CATALOGUE: list(data.change)}  # what changed since is all that a start has to index
+        write_snapshot(replace(model, metrics=known), settings.snapshots / model.version, ids)
+        try:
+            _record(sessions, model, may_go_live)
+        except BaseException:
+            _forget(sessions, settings, model.version)
+            raise
+
+
+@contextmanager
+def _marked(settings: Settings, version: str) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(marked(settings, version))
+        except OSError as error:
+            raise RecsysError(
+                f"Version {version} could not be written to {settings.snapshots} ({error.strerror}): see that there is "
+                f"room and that you may write there, then train again."
+            ) from error
+        yield
 
 
 def _record(sessions: Sessions, model: Model, may_go_live: bool) -> None:
-    metrics: dict[str, Any] = {"training": model.metrics}
+    metrics: dict[str, Any] = {"training": for_people(model.metrics)}
     with writing(sessions) as session:
         models.add_version(
             session, version=model.version, at=time.time(), since=model.since, until=model.until, metrics=metrics
         )
         session.flush()
         if may_go_live and models.live_version(session) is None:
-            models.promote(session, model.version, time.time(), FIRST_PROMOTION)
+            make_live(session, model.version, FIRST_PROMOTION, who=TRAINING)
 
 
 def _forget(sessions: Sessions, settings: Settings, version: str) -> None:
@@ -245,6 +288,7 @@ def _forget(sessions: Sessions, settings: Settings, version: str) -> None:
     with suppress(SQLAlchemyError), sessions() as session:
         if version not in {row.version for row in models.versions(session)}:
             shutil.rmtree(settings.snapshots / version, ignore_errors=True)
+        unmark(settings, version)
 
 
 def _check_encoded(session: Session, encoders: dict[Modality, str]) -> None:

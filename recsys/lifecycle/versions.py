@@ -1,16 +1,20 @@
-"""Names, describes and takes back model versions without loading one: none of this needs torch."""
+"""Names, describes, promotes and takes back model versions without loading one: none of this needs torch."""
 
 import secrets
 import time
 from datetime import UTC, datetime
 from typing import Any
 
-from recsys.database import models
+from sqlalchemy.orm import Session
+
+from recsys.database import audit, models
 from recsys.database.session import Sessions, writing
 from recsys.database.tables import ModelVersionRow
 from recsys.domain import NotPossibleError, RecsysError, Timestamp
 from recsys.settings import Settings
 from recsys.snapshots.manifest import read_manifest
+
+COMMAND = "cli"  # who does what is done on the command line
 
 
 def new_version() -> str:
@@ -31,14 +35,26 @@ def describe(row: ModelVersionRow) -> dict[str, Any]:
     }
 
 
-def rollback(sessions: Sessions, settings: Settings) -> str:
+def make_live(session: Session, version: str, why: str, *, who: str) -> None:
+    """Promote a version, and note who did and why; nothing where it is live already."""
+    at, previous = time.time(), models.live_version(session)
+    models.promote(session, version, at, why)
+    if previous != version:
+        audit.record(
+            session, at=at, who=who, action="model.promote", subject=version, details={"why": why, "previous": previous}
+        )
+
+
+def rollback(sessions: Sessions, settings: Settings, *, who: str = COMMAND) -> str:
     """Make the version live that was live before the present one, and return it.
 
     Raises:
         NotPossibleError: when there is none, or its snapshot is not whole any more; nothing is changed then.
     """
     with writing(sessions) as session:
-        version = models.rollback(session, time.time())
+        at, previous = time.time(), models.live_version(session)
+        version = models.rollback(session, at)
+        audit.record(session, at=at, who=who, action="model.rollback", subject=version, details={"previous": previous})
         try:
             read_manifest(settings.snapshots / version)
         except RecsysError as error:

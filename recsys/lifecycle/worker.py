@@ -10,25 +10,34 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from signal import SIG_IGN, SIGINT, signal
+from logging.config import dictConfig
+from signal import SIG_IGN, SIGINT, SIGTERM, signal
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from recsys import logs
 from recsys.database import articles, served, vectors
 from recsys.database.session import Sessions, open_sessions, writing
 from recsys.domain import RecsysError
 from recsys.encoders import Encoder, ViewEncoder, load_encoders, with_views
+from recsys.encoders.fetched import Fetched
+from recsys.lifecycle.checkpoints import follow_checkpoints
 from recsys.lifecycle.encode import EncodeReport, encode_new
+from recsys.lifecycle.fetching import follow_pictures
+from recsys.lifecycle.schedule import follow_jobs
+from recsys.lifecycle.unrecorded import clear_unrecorded
 from recsys.settings import Settings
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("recsys.lifecycle.worker")  # also where it runs as __main__
 
 LOCK = "worker.lock"
 EVERY = 0.5  # seconds between two looks at the catalogue
 TIDY_EVERY = 3600.0  # seconds between two looks for what is too old to keep
 DAY = 86400.0
+FETCHED_DAYS = 7.0  # that a fetched picture is kept: for another encoder, or more augmented views
 LONGEST_PAUSE = 60.0  # seconds between two tries while encoding fails
 NICENESS = 10  # readers waiting for an answer go first
+GRACE = 2.0  # seconds that a checkpoint gets to be finished; one that is cut off is never seen
 PATIENCE = 10.0  # seconds that a worker gets to end its batch
 
 
@@ -50,7 +59,13 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     with _only_one(settings, stop) as alone:
         if alone:
             log.info("the worker encodes new articles")
+            pictures = follow_pictures(sessions, settings, stop)
+            retraining = follow_jobs(sessions, settings, stop)
+            keeping = follow_checkpoints(sessions, settings, stop)
             _follow(sessions, settings, stop)
+            pictures.join()
+            retraining.join()
+            keeping.join(GRACE)
     sessions.kw["bind"].dispose()
 
 
@@ -83,11 +98,11 @@ def start_worker(settings: Settings) -> Worker:
 
 def main() -> None:
     """Run as a process of its own: settings come as a line on standard input, whose end is the order to stop."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s: worker: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     signal(SIGINT, SIG_IGN)  # an interrupt at the terminal goes to the parent, which stops this process
     settings = Settings.model_validate_json(sys.stdin.buffer.readline())
+    dictConfig(logs.config(settings.log_format))
     stop = threading.Event()
+    signal(SIGTERM, lambda _number, _frame: stop.set())
     threading.Thread(target=_await_end_of_input, args=[stop], daemon=True).start()
     os.nice(NICENESS)
     try:
@@ -148,7 +163,10 @@ def _follow(sessions: Sessions, settings: Settings, stop: threading.Event) -> No
 
 
 def _tidy(sessions: Sessions, settings: Settings) -> None:
-    """Forget answers that nobody confirmed as seen, in small transactions."""
+    """Forget answers that nobody confirmed as seen, in small transactions, old pictures, and what kills left."""
+    Fetched(settings.fetched).forget(time.time() - FETCHED_DAYS * DAY)
+    for version in clear_unrecorded(sessions, settings):
+        log.info("cleared away the snapshot %s, whose training was killed before it was recorded", version)
     before, gone = time.time() - settings.served_days * DAY, served.BATCH
     while gone == served.BATCH:
         with writing(sessions) as session:

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from recsys.columns import ClickColumns, EventLog, Floats, Ints
@@ -10,10 +11,22 @@ from recsys.domain import Modality, RecsysError, Timestamp
 from recsys.features.features import Attributes
 from recsys.features.replay import Replay
 from recsys.pipeline.content import Content, ContentSpace
+from recsys.pipeline.drift import REFERENCE
 from recsys.pipeline.model import Heads, Model, Views, views_of
+from recsys.training.carried import TowerStart
 from recsys.training.heads import HeadConfig, Lists, fit_heads
+from recsys.training.reference import reference
 from recsys.training.replayed import Link, Report, examples_since, replayed
 from recsys.training.towers import FitConfig, fit_towers, shown_not_clicked
+from recsys.training.warm import (
+    WARM_SAMPLED_LISTS,
+    Start,
+    generation,
+    known,
+    obstacle,
+    shorter_heads,
+    shorter_towers,
+)
 
 __all__ = ["Report", "TrainingSet", "fit", "head_inputs"]
 
@@ -49,22 +62,28 @@ def fit(
     device: torch.device = torch.device("cpu"),
     towers: FitConfig = FitConfig(),
     heads: HeadConfig = HeadConfig(),
+    start: Start | None = None,
     report: Report = lambda _stage, _done, _total: None,
 ) -> Model:
     """Train one model version; the same seed and log give the same weights on one machine.
 
     ``fusion`` is a name in ``recsys.model.fusion.FUSIONS``; None: the one in ``towers``. The towers are trained
-    on ``device``.
+    on ``device``. With a ``start`` training goes on from a version's weights with what became known after its own
+    training; where it cannot, it is from scratch, and the metrics say why.
 
     Raises:
         RecsysError: when the log holds no click to train on.
     """
     started = time.perf_counter()
     towers = replace(towers, towers=replace(towers.towers, fusion=fusion or towers.towers.fusion))
-    views, lists = head_inputs(data, seed=seed, device=device, towers=towers, report=report)
+    begun, why = _usable(start, data, towers)
+    if begun is not None:
+        towers, heads = shorter_towers(towers), shorter_heads(heads)
+    views, lists = head_inputs(data, seed=seed, device=device, towers=towers, start=begun, report=report)
     modalities = views.towers.content_space.present
-    fitted = _heads(lists, modalities, heads, seed, report)
-    model = Model(version, views, fitted, data.encoders, data.since, data.until)
+    fitted = _heads(lists, modalities, heads, seed, None if begun is None else begun.model.heads, report)
+    since = data.since if begun is None else begun.model.since
+    model = Model(version, views, fitted, data.encoders, since, data.until)
     seconds = time.perf_counter() - started
     model.metrics = {
         "lists": len(lists),
@@ -72,8 +91,24 @@ def fit(
         "examples_per_second": round(len(lists.rows) / seconds),
         "views": len(data.views),
         "threshold": None if fitted is None else fitted.threshold,
+        REFERENCE: reference(lists, modalities, fitted),
+        "start": {
+            "version": None if begun is None else begun.model.version,
+            "generation": 0 if begun is None else generation(begun.model.metrics) + 1,
+            "from_scratch_because": why,
+        },
     }
     return model
+
+
+def _usable(start: Start | None, data: TrainingSet, config: FitConfig) -> tuple[Start | None, str | None]:
+    """The version to go on from, and why from none."""
+    if start is None:
+        return None, None
+    why = obstacle(
+        start.model, encoders=data.encoders, content=data.content, log=data.log, until=data.until, config=config.towers
+    )
+    return (start, None) if why is None else (None, f"{start.model.version} is no start: {why}")
 
 
 def head_inputs(
@@ -82,23 +117,29 @@ def head_inputs(
     seed: int = 0,
     device: torch.device = torch.device("cpu"),
     towers: FitConfig = FitConfig(),
+    start: Start | None = None,
     report: Report = lambda _stage, _done, _total: None,
 ) -> tuple[Views, Lists]:
     """What the heads are fitted on, for them and for whatever is to be compared with them.
 
     Returns the views fitted on the whole log, and the lists of pointwise inputs in the order of time, each scored by
-    views that were fitted on what lies before it.
+    views that were fitted on what lies before it. With a ``start`` these are its own, and the lists mostly those that
+    came after its training.
 
     Raises:
         RecsysError: when the log holds no click to train on.
     """
-    since = examples_since(data.log, data.since)
+    begun = -np.inf if start is None else start.since(data.log.impressions.known_at)
+    since = examples_since(data.log, max(data.since, begun))
     times = data.log.impressions.known_at[data.log.impressions.known_at >= since]
-    chain = _chain(data, times, towers, seed, device, report)
+    if start is None:
+        chain = _chain(data, times, towers, seed, device, report)
+    else:
+        chain = _going_on(data, times, start, towers, seed, device, report)
     views = chain[-1].views
     if views is None:
         raise RecsysError("There is no click to train on: import a log with clicks, or choose a later --until.")
-    every = max(1, len(times) // SAMPLED_LISTS)
+    every = max(1, len(times) // (SAMPLED_LISTS if start is None else WARM_SAMPLED_LISTS))
     replay = Replay(
         data.attributes, data.users, live_hours=data.live_hours, sampled=SAMPLED, sample_every=every, seed=seed
     )
@@ -122,16 +163,33 @@ def _chain(
     return links
 
 
+def _going_on(
+    data: TrainingSet, lists: Floats, start: Start, config: FitConfig, seed: int, device: torch.device, report: Report
+) -> list[Link]:
+    """Views of earlier versions, which know nothing of the ``lists`` (times), and those that go on from the last."""
+    towers = start.model.views.towers
+    report("towers", 0, 1)
+    views = _views(data, towers.content_space, data.until, config, seed, device, TowerStart(towers, known(start.model)))
+    report("towers", 1, 1)
+    return [Link(first, some) for first, some in start.chain(lists)] + [Link(len(lists), views)]
+
+
 def _views(
-    data: TrainingSet, space: ContentSpace, until: Timestamp, config: FitConfig, seed: int, device: torch.device
+    data: TrainingSet,
+    space: ContentSpace,
+    until: Timestamp,
+    config: FitConfig,
+    seed: int,
+    device: torch.device,
+    start: TowerStart | None = None,
 ) -> Views | None:
     log = _known_before(data.log, until)  # all of it: a later click in an old list makes another negative of that list
     if not (log.clicks.weight > 0).any():
         return None
     negatives = shown_not_clicked(log, NEGATIVES, seed)
     towers = fit_towers(
-        data.content, log.clicks, until=until, negatives=negatives, views=data.views, space=space, config=config,
-        seed=seed, device=device.type,
+        data.content, log.clicks, until=until, negatives=negatives, views=data.views, space=space, start=start,
+        config=config, seed=seed, device=device.type,
     )  # fmt: skip
     return views_of(towers, data.content, data.indexed)
 
@@ -143,9 +201,16 @@ def _known_before(log: EventLog, until: Timestamp) -> EventLog:
     return EventLog(log.impressions, ClickColumns(**columns))
 
 
-def _heads(lists: Lists, modalities: tuple[str, ...], config: HeadConfig, seed: int, report: Report) -> Heads | None:
+def _heads(
+    lists: Lists, modalities: tuple[str, ...], config: HeadConfig, seed: int, start: Heads | None, report: Report
+) -> Heads | None:
     if len(lists) < FEWEST_LISTS or not lists.labels.any():
-        return None
+        return start
     return fit_heads(
-        lists, modalities, config=config, seed=seed, progress=lambda done, total: report("heads", done, total)
+        lists,
+        modalities,
+        config=config,
+        seed=seed,
+        start=start,
+        progress=lambda done, total: report("heads", done, total),
     )

@@ -57,9 +57,12 @@ def fit_heads(
     *,
     config: HeadConfig = HeadConfig(),
     seed: int = 0,
+    start: Heads | None = None,
     progress: Progress | None = None,
 ) -> Heads:
     """Train on lists in the order of time; the same seed and input give the same heads.
+
+    With a ``start`` they go on from its weights and its constants of the inputs, and are calibrated anew.
 
     The newest lists are held out to calibrate a first listwise head; its temperature then serves the head that
     is trained on all of them, so that calibration costs no fresh data.
@@ -70,15 +73,17 @@ def fit_heads(
         older, newest = np.arange(cut), np.arange(cut, len(lists))
         everything = np.arange(len(lists))
         report = progress or (lambda _done, _total: None)
-        pointwise = _fit_pointwise(lists, modalities, config, seed, lambda d, t: report(d, 3 * t))
-        listwise = _fit_listwise(lists, older, modalities, config, seed, lambda d, t: report(t + d, 3 * t))
+        pointwise = _fit_pointwise(lists, modalities, config, seed, start, lambda d, t: report(d, 3 * t))
+        listwise = _fit_listwise(lists, older, modalities, config, seed, start, lambda d, t: report(t + d, 3 * t))
         threshold = None
         if len(newest):
             held_out = lists.take(newest, lists.shown)
             temperature, shift = calibrate(listwise, held_out)
             _set_calibration(listwise, temperature, shift)
             threshold = _threshold(listwise, held_out)
-            listwise = _fit_listwise(lists, everything, modalities, config, seed, lambda d, t: report(2 * t + d, 3 * t))
+            listwise = _fit_listwise(
+                lists, everything, modalities, config, seed, start, lambda d, t: report(2 * t + d, 3 * t)
+            )
             _set_calibration(listwise, temperature, shift)
         return Heads(pointwise.eval(), listwise.eval(), threshold)
 
@@ -111,6 +116,17 @@ def _set_calibration(head: ListwiseHead, temperature: Tensor, shift: Tensor) -> 
     head.outside_shift.copy_(shift)
 
 
+@torch.no_grad()
+def _take_in_calibration(head: ListwiseHead) -> None:
+    """Write the calibration into the last weights, so that training goes on from the chances that the head gives."""
+    for layer in (head.layers[-1], head.outside[-1]):
+        for parameter in layer.parameters():
+            parameter.div_(head.temperature)
+    *_, bias = head.outside.parameters()
+    bias.add_(head.outside_shift)
+    _set_calibration(head, torch.ones(()), torch.zeros(()))
+
+
 def _threshold(head: ListwiseHead, shown: Lists) -> float | None:
     """Where F1 on these lists is best, by a calibrated head that was not trained on them."""
     chances = probabilities_of_lists(head, np.split(shown.rows, shown.offsets[1:-1]))
@@ -137,11 +153,14 @@ def choice_loss(scores: Tensor, mask: Tensor, labels: Tensor, outside: Tensor | 
 
 
 def _fit_pointwise(
-    lists: Lists, modalities: tuple[str, ...], config: HeadConfig, seed: int, progress: Progress
+    lists: Lists, modalities: tuple[str, ...], config: HeadConfig, seed: int, start: Heads | None, progress: Progress
 ) -> PointwiseHead:
     """Trained on the lists that sampled live articles were added to: what to find among everything, not in a list."""
     head = PointwiseHead(widths(modalities)[0])
-    head.standardise.fit(torch.from_numpy(lists.rows))
+    if start is None:
+        head.standardise.fit(torch.from_numpy(lists.rows))
+    else:
+        head.load_state_dict(start.pointwise.state_dict())
     clicked = np.add.reduceat(lists.labels, lists.offsets[:-1]) > 0
     sampled = np.add.reduceat(~lists.shown, lists.offsets[:-1]) > 0
     both = clicked & sampled
@@ -157,15 +176,25 @@ def _fit_pointwise(
 
 
 def _fit_listwise(
-    lists: Lists, train: Ints, modalities: tuple[str, ...], config: HeadConfig, seed: int, progress: Progress
+    lists: Lists,
+    train: Ints,
+    modalities: tuple[str, ...],
+    config: HeadConfig,
+    seed: int,
+    start: Heads | None,
+    progress: Progress,
 ) -> ListwiseHead:
     _, width, list_width = widths(modalities)
     head = ListwiseHead(width, list_width)
-    generator = np.random.default_rng(seed)
-    sample = lists.take(generator.permutation(train)[:4096], lists.shown)
-    items, contexts = listwise_inputs(sample.rows, sample.offsets)
-    head.standardise.fit(torch.from_numpy(items))
-    head.standardise_list.fit(torch.from_numpy(contexts))
+    if start is None:
+        generator = np.random.default_rng(seed)
+        sample = lists.take(generator.permutation(train)[:4096], lists.shown)
+        items, contexts = listwise_inputs(sample.rows, sample.offsets)
+        head.standardise.fit(torch.from_numpy(items))
+        head.standardise_list.fit(torch.from_numpy(contexts))
+    else:
+        head.load_state_dict(start.listwise.state_dict())
+        _take_in_calibration(head)
 
     def loss(batch: Ints) -> Tensor:
         return _list_loss(head, lists.take(batch, lists.shown))

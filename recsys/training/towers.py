@@ -14,6 +14,7 @@ from recsys.model.user_tower import weighted_rows
 from recsys.pipeline.content import Content, ContentSpace
 from recsys.pipeline.towers import Towers
 from recsys.training.batches import Batch, Task, draw, make_task, shown_not_clicked, shuffled
+from recsys.training.carried import TowerStart, carried_over, with_rehearsal
 from recsys.training.losses import log_inclusion, sampled_softmax
 from recsys.training.newcomers import newcomers_offset
 
@@ -48,6 +49,7 @@ def fit_towers(
     negatives: Ints | None = None,
     views: Sequence[Content] = (),
     space: ContentSpace | None = None,
+    start: TowerStart | None = None,
     config: FitConfig = FitConfig(),
     seed: int = 0,
     device: str = "cpu",
@@ -61,6 +63,8 @@ def fit_towers(
         negatives: (n, k) articles shown beside each click and not clicked, NONE padded (see ``shown_not_clicked``).
         views: other vectors of the same articles; the fusion is shown one of them, or the content's own, at random.
         space: of the content, where it is fitted already; it does not depend on clicks.
+        start: towers to go on from, whose content space and shape stay; examples are the clicks that are new to them
+            and as many older ones.
         config: shape and length of the training.
         seed: of weights, order and dropout.
         device: where to train; the towers come back on the CPU.
@@ -70,19 +74,29 @@ def fit_towers(
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
+        if start is not None:
+            space = start.towers.content_space
         space = ContentSpace.fit(content) if space is None else space
         task = make_task(space, content, clicks, until, negatives, views)
-        towers = TwoTowers(space.dims, len(task.keys), config.towers)
-        towers.fusion.standardise(task.vectors, task.mask)
-        towers.fusion.scatter_ids(torch.from_numpy(np.flatnonzero(~task.has_content)))
-        _train(towers.to(device), task, config, np.random.default_rng(seed))
-    fitted = Towers(towers.cpu(), space, task.keys, task.clicks.numpy())
+        towers = _new(space, task, config.towers) if start is None else carried_over(start.towers, task.keys)
+        generator = np.random.default_rng(seed)
+        examples = task.examples
+        if start is not None:
+            examples = with_rehearsal(examples, task.histories.known_at, start.until, generator)
+        _train(towers.to(device), task, examples, config, generator)
+    fitted = Towers(towers.cpu().eval(), space, task.keys, task.clicks.numpy())
     towers.blend.newcomers.fill_(newcomers_offset(fitted, task, content, np.random.default_rng(seed)))
     return fitted
 
 
-def _train(towers: TwoTowers, task: Task, config: FitConfig, generator: np.random.Generator) -> None:
-    examples = task.examples
+def _new(space: ContentSpace, task: Task, config: TowerConfig) -> TwoTowers:
+    towers = TwoTowers(space.dims, len(task.keys), config)
+    towers.fusion.standardise(task.vectors, task.mask)
+    towers.fusion.scatter_ids(torch.from_numpy(np.flatnonzero(~task.has_content)))
+    return towers
+
+
+def _train(towers: TwoTowers, task: Task, examples: Ints, config: FitConfig, generator: np.random.Generator) -> None:
     batches = -(-len(examples) // config.batch)
     steps = min(config.max_steps, max(config.epochs * batches, min(config.min_steps, MOST_EPOCHS * batches)))
     optimiser, schedule = _optimiser(towers, config, steps)

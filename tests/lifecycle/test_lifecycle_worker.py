@@ -120,9 +120,18 @@ def test_answers_that_nobody_saw_are_forgotten_in_time(sessions, settings, monke
     with writing(sessions) as session:
         for name, days in ages.items():
             served.log_served(
-                session, impression_id=name, user_id="ann", at=time.time() - days * worker.DAY, answer=[],
-                context=Context(), model_version="v",
-            )  # fmt: skip
+                session,
+                [
+                    served.ServedList(
+                        impression_id=name,
+                        user_id="ann",
+                        at=time.time() - days * worker.DAY,
+                        answer=[],
+                        context=Context(),
+                        model_version="v",
+                    )
+                ],
+            )
     with running(settings.model_copy(update={"served_days": 2.5})):
         until(lambda: _served(sessions) == {"s1", "s2"})
 

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from made_training import change, hurry, live, pretend, snapshots, versions, weights
 
-from recsys.database import articles, events, models
+from recsys.database import articles, audit, events, models
 from recsys.database.session import Sessions, writing
 from recsys.domain import Impression, RecsysError
 from recsys.evaluation.evaluate import Judged
 from recsys.lifecycle import retrain as room
 from recsys.lifecycle.encode import EncodeReport
 from recsys.lifecycle.retrain import GATE, SLICE, Retrained, decide, newest_slice, retrain
+from recsys.lifecycle.versions import rollback
 from recsys.pipeline.model import Model
 from recsys.settings import Settings
 from recsys.snapshots.manifest import read_manifest, write_manifest
@@ -155,6 +156,40 @@ def test_a_worse_candidate_is_kept_back_with_the_reason(
         row = models.get_version(session, done.version)
     assert (row.status, row.reason) == ("rejected", done.why)
     assert row.metrics["shown"]["auc"] < 0.5
+
+
+def test_who_changes_the_live_version_meanwhile_has_the_last_word(
+    settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = room.train(world, settings).version
+    with writing(world) as session:
+        models.promote(session, other, 1.0, "by hand")
+        models.rollback(session, 2.0)
+
+    def meanwhile(*_: object) -> tuple[bool, str]:
+        with writing(world) as session:
+            models.promote(session, other, 3.0, "by hand")
+        return True, "better"
+
+    monkeypatch.setattr(room, "decide", meanwhile)
+    done = run(world, settings)
+    assert not done.promoted
+    assert f"{other} went live during the training" in done.why
+    assert live(world) == other
+    with world() as session:
+        assert models.get_version(session, done.version).status == "rejected"
+
+
+def test_who_promoted_is_noted(settings: Settings, world: Sessions) -> None:
+    before = live(world)
+    done = run(world, settings)
+    rollback(world, settings, who="ann")
+    with world() as session:
+        noted = [(row.who, row.action, row.subject, row.details) for row in audit.newest(session, 2)]
+    assert noted == [
+        ("ann", "model.rollback", before, {"previous": done.version}),
+        ("retrain", "model.promote", done.version, {"why": done.why, "previous": before}),
+    ]
 
 
 def test_too_few_new_lists_keep_the_candidate_back(

@@ -1,0 +1,34 @@
+"""Looks for the usual troubles of a log, a model and a host, and says what to do about each."""
+
+import time
+
+from recsys.database.session import open_sessions
+from recsys.domain import RecsysError, Timestamp
+from recsys.encoders import expected_ids
+from recsys.lifecycle.checks import host, log, model
+from recsys.lifecycle.checks.visit import Finding, Visit, error
+from recsys.settings import Settings
+
+CHECKS = (*log.CHECKS, *model.CHECKS, *host.CHECKS)
+
+
+def examine(settings: Settings, now: Timestamp | None = None) -> list[Finding]:
+    """Everything that is found, errors first; it changes nothing, and takes seconds on a long log."""
+    found = [*host.disk(settings), *_examine_database(settings, time.time() if now is None else now)]
+    return sorted(found, key=lambda finding: finding.severity != "error")
+
+
+def _examine_database(settings: Settings, now: Timestamp) -> list[Finding]:
+    try:
+        sessions = open_sessions(settings)
+    except RecsysError as trouble:
+        return [error(str(trouble), "Run `recsys init`; the database is that of RECSYS_HOME or RECSYS_DATABASE_URL.")]
+    try:
+        encoders = expected_ids(settings)
+    except RecsysError as trouble:
+        return [error(str(trouble), "Restore the encoder's files, or the variable that names it.")]
+    with sessions() as session:
+        visit = Visit(session, settings, encoders, now)
+        found = [finding for check in CHECKS for finding in check(visit)]
+    sessions.kw["bind"].dispose()
+    return found

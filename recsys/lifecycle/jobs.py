@@ -1,0 +1,215 @@
+"""Runs a retraining as a job: held by signs of life, with its progress told, in this process or in one of its own.
+
+``python -m recsys.lifecycle.jobs`` is such a process; the worker starts it. Its settings come as a line on standard
+input, whose end is the order to stop.
+"""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from logging.config import dictConfig
+from types import FrameType
+from typing import Any, NoReturn
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from recsys import logs
+from recsys.database import jobs
+from recsys.database.jobs import RETRAIN
+from recsys.database.session import Sessions, open_sessions, writing
+from recsys.domain import RecsysError
+from recsys.lifecycle.retrain import Retrained, retrain
+from recsys.settings import Settings
+from recsys.training.fit import Report
+
+log = logging.getLogger("recsys.lifecycle.jobs")  # also where it runs as __main__
+
+BEAT = 1.0  # seconds between two signs of life
+NICENESS = 5  # beyond the worker's own
+STOPPED = "It was stopped by hand."
+KILLED = "Its process {owner} was killed or lost its machine: ask again."
+
+
+class Lease:
+    """A job that this process runs; a thread of its own gives signs of life."""
+
+    def __init__(self, sessions: Sessions, job_id: str) -> None:
+        self.sessions, self.job_id, self.owner = sessions, job_id, this_process()
+        self._progress: dict[str, Any] | None = None
+        self._lost: jobs.LostError | None = None
+        self._over = threading.Event()
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        """Note how far the work is.
+
+        Raises:
+            LostError: when the job was taken from this process meanwhile.
+        """
+        self._progress = {"stage": stage, "done": done, "total": total}
+        if self._lost is not None:
+            raise self._lost
+
+    def check(self, session: Session) -> None:
+        """Make sure, within a transaction that changes something, that the job is still this process's.
+
+        Raises:
+            LostError: when it is not.
+        """
+        jobs.hear(session, self.job_id, self.owner, time.time())
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Give signs of life meanwhile."""
+        thread = threading.Thread(target=self._beat, name="recsys-lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
+
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT):
+            try:
+                with writing(self.sessions) as session:
+                    jobs.hear(session, self.job_id, self.owner, time.time(), self._progress)
+            except jobs.LostError as error:
+                self._lost = error
+                return
+            except (RecsysError, SQLAlchemyError) as error:  # busy or away: the lease lasts for many beats
+                log.warning("no sign of life could be given: %s", error)
+
+
+def retrain_now(
+    sessions: Sessions,
+    settings: Settings,
+    *,
+    seed: int = 0,
+    warm: bool = True,
+    report: Report = lambda _stage, _done, _total: None,
+) -> Retrained:
+    """Retrain in this process, as a job that nobody else may run meanwhile.
+
+    Raises:
+        OneRunsError: when a retraining runs already, here or on another machine.
+        RecsysError: see ``retrain``; the job says so too.
+    """
+    bury_dead(sessions)
+    with writing(sessions) as session:
+        job_id = jobs.begin(session, RETRAIN, this_process(), time.time())
+    return _run(Lease(sessions, job_id), settings, seed=seed, warm=warm, report=report)
+
+
+def main() -> None:
+    """Run the retraining that waits, if one does and nobody else was faster."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # one at the terminal goes to the worker's parent, which stops both
+    signal.signal(signal.SIGTERM, _stop)
+    settings = Settings.model_validate_json(sys.stdin.buffer.readline())
+    dictConfig(logs.config(settings.log_format))
+    threading.Thread(target=_await_end_of_input, daemon=True).start()
+    os.nice(NICENESS)
+    sessions = open_sessions(settings)
+    with writing(sessions) as session:
+        job_id = jobs.take(session, RETRAIN, this_process(), time.time())
+    if job_id is None:
+        return
+    try:
+        done = _run(Lease(sessions, job_id), settings.model_copy(update={"threads": 1}), handed_back=True)
+        log.info("version %s was %s: %s", done.version, "promoted" if done.promoted else "kept back", done.why)
+    except RecsysError as error:
+        log.error("the retraining failed: %s", error)  # noqa: TRY400 - the sentence says it all
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGTERM)
+
+
+def bury_dead(sessions: Sessions) -> None:
+    """Mark a job as failed whose process, on this machine, is no more."""
+    with sessions() as session:
+        job = jobs.running(session, RETRAIN)
+    if job is None or job.owner is None or not _dead(job.owner):
+        return
+    with suppress(jobs.LostError), writing(sessions) as session:
+        jobs.finish(session, job.job_id, job.owner, time.time(), KILLED.format(owner=job.owner))
+        log.warning("job %s failed: its process %s was killed", job.job_id, job.owner)
+
+
+def this_process() -> str:
+    """The owner of what this process runs: its host and number."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _run(
+    lease: Lease,
+    settings: Settings,
+    *,
+    seed: int = 0,
+    warm: bool = True,
+    report: Report = lambda _stage, _done, _total: None,
+    handed_back: bool = False,
+) -> Retrained:
+    """Retrain under a lease, and write how the job ended; a stopped one waits again where it is ``handed_back``."""
+
+    def tell(stage: str, done: int, total: int) -> None:
+        lease.report(stage, done, total)
+        report(stage, done, total)
+
+    try:
+        with lease.held():
+            done = retrain(lease.sessions, settings, seed=seed, warm=warm, report=tell, guard=lease.check)
+        _end(lease, asdict(done))
+    except KeyboardInterrupt:
+        _end(lease, None if handed_back else STOPPED)
+        raise
+    except Exception as error:
+        _end(lease, str(error) if isinstance(error, RecsysError) else f"{type(error).__name__}: {error}")
+        raise
+    return done
+
+
+def _end(lease: Lease, result: dict[str, Any] | str | None) -> None:
+    """Write a job's result or error, or (None) let it wait for another process; nothing where it was lost."""
+    try:
+        with writing(lease.sessions) as session:
+            if result is None:
+                jobs.hand_back(session, lease.job_id, lease.owner)
+            else:
+                jobs.finish(session, lease.job_id, lease.owner, time.time(), result)
+    except (jobs.LostError, SQLAlchemyError) as error:
+        log.warning("the end of job %s could not be written: %s", lease.job_id, error)
+
+
+def _dead(owner: str) -> bool:
+    host, _, number = owner.rpartition(":")
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what is cleared away now must not be interrupted
+    raise KeyboardInterrupt
+
+
+def _await_end_of_input() -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()
