@@ -8,19 +8,41 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from api import problems
+from api.admission import Admission
 from api.deps import Running
+from api.keyring import Keyring
+from api.limits import Limits
 from api.paths import RawPath
-from api.routes import articles, events, health, models, recommendations, similar, users
+from api.requests import Requests, Routed
+from api.routes import (
+    articles,
+    audit,
+    events,
+    experiments,
+    health,
+    jobs,
+    metrics,
+    models,
+    recommendations,
+    rules,
+    similar,
+    users,
+)
+from api.security import Access
 from recsys import __version__
 from recsys.database.session import open_sessions
 from recsys.domain import RecsysError
 from recsys.encoders import expected_ids
+from recsys.serving.experiment import apply_setting
 from recsys.serving.live import Live
 from recsys.serving.recommender import Recommender
+from recsys.serving.watch import Watch
 from recsys.settings import Settings
 
 log = logging.getLogger(__name__)
 
+ANYWHERE = (408, 413, 414)  # statuses of problems that every route may answer
+COMMON = (401, 403, *ANYWHERE, 422, 503)  # and those below /v1
 DESCRIPTION = "News recommendations from click logs, headlines and pictures."
 
 
@@ -31,12 +53,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     app = FastAPI(title="recsys", version=__version__, description=DESCRIPTION, lifespan=_lifespan)
     app.state.settings = settings or Settings()
+    app.add_middleware(Routed)  # the innermost
     app.add_middleware(RawPath)
+    app.add_middleware(Limits)
+    app.add_middleware(Access)
+    app.add_middleware(Requests)  # the outermost: refusals are noted too
     problems.install(app)
-    app.include_router(health.router, tags=["health"])
-    for resource in (recommendations, events, articles, similar, users, models):
+    for resource in (health, metrics):
+        app.include_router(resource.router, tags=["health"], responses=problems.documented(*ANYWHERE))
+    for resource in (recommendations, events, articles, similar, users, models, audit, rules, jobs, experiments):
         name = resource.__name__.rpartition(".")[2]
-        app.include_router(resource.router, prefix="/v1", tags=[name], responses=problems.documented(422, 503))
+        app.include_router(resource.router, prefix="/v1", tags=[name], responses=problems.documented(*COMMON))
     return app
 
 
@@ -44,12 +71,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     sessions = open_sessions(settings)
+    apply_setting(sessions, settings)
     live = Live(sessions, settings, expected_ids(settings), until=time.time())
     recommender = Recommender(sessions, settings, live)
     _warm_up(recommender)
     live.start()
-    app.state.running = Running(settings, sessions, live, recommender)
+    recommender.served.start()
+    keyring = Keyring(sessions)
+    keyring.start()
+    watch = Watch(sessions, live, recommender.recent)
+    watch.start()
+    admission = Admission(settings.answers_at_once, settings.most_waiting)
+    app.state.running = Running(settings, sessions, live, recommender, keyring, watch, admission)
     yield
+    recommender.served.stop()
+    watch.stop()
+    keyring.stop()
     live.stop()
     sessions.kw["bind"].dispose()
 

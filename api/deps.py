@@ -1,13 +1,17 @@
 """What routes depend on, as annotated types."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from api.admission import Admission
+from api.keyring import Keyring
 from recsys.database.session import Sessions
 from recsys.serving.live import Live
 from recsys.serving.recommender import Recommender
+from recsys.serving.watch import Watch
 from recsys.settings import Settings
 
 
@@ -19,6 +23,9 @@ class Running:
     sessions: Sessions
     live: Live
     recommender: Recommender
+    keyring: Keyring
+    watch: Watch
+    admission: Admission
 
 
 def _running(request: Request) -> Running:
@@ -44,7 +51,18 @@ def _recommender(running: RunningDep) -> Recommender:
     return running.recommender
 
 
+async def _admitted(running: RunningDep) -> AsyncIterator[None]:
+    async with running.admission.admitted():
+        yield
+
+
+def _settled(running: RunningDep) -> None:
+    running.recommender.served.flush()
+
+
 SettingsDep = Annotated[Settings, Depends(_settings)]
 SessionsDep = Annotated[Sessions, Depends(_sessions)]
 LiveDep = Annotated[Live, Depends(_live)]
 RecommenderDep = Annotated[Recommender, Depends(_recommender)]
+ADMITTED = Depends(_admitted)  # of routes that take the processor for milliseconds
+SETTLED = Depends(_settled)  # of routes that must know what this process answered a moment ago

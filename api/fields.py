@@ -15,6 +15,10 @@ from recsys.ingest.validate import LARGEST_INTEGER, LATEST, LONGEST_ID, MOST_CHA
 def _storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("a zero character cannot be stored")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("half of a surrogate pair cannot be stored") from error
     return text
 
 

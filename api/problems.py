@@ -19,7 +19,9 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 STATUSES: dict[type[RecsysError], int] = {NotKnownError: 404, NotPossibleError: 409, NotReadyError: 503}
 RETRY = {"Retry-After": "1"}
+UNREADABLE = "There was an error parsing the body"  # what FastAPI says of JSON that is nested too deeply, and its like
 MOST_ERRORS = 20  # of one request that are listed
+UNEXPECTED = "Something went wrong here; the server's log says what."
 
 
 class Problem(BaseModel):
@@ -49,7 +51,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def invalid(where: str, why: str) -> RequestValidationError:
     """An error to raise for a part of the body that is wrong for a reason which its schema cannot know."""
-    return RequestValidationError([{"loc": ("body", where), "msg": why}])
+    return RequestValidationError([{"loc": ("body", where) if where else ("body",), "msg": why}])
 
 
 def reasons(error: ValidationError | RequestValidationError) -> list[dict[str, str]]:
@@ -73,6 +75,8 @@ def _invalid(_request: Request, error: Exception) -> Response:
 
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.detail == UNREADABLE:
+        return _invalid(request, invalid("", "it is no JSON that can be read: see its nesting and its numbers"))
     phrase = HTTPStatus(error.status_code).phrase
     known = {
         404: f"There is nothing at {request.url.path}: see /docs for what there is.",
@@ -84,14 +88,16 @@ def _http(request: Request, error: Exception) -> Response:
 
 def _explained(_request: Request, error: Exception) -> Response:
     status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
+    if status >= 500:
+        log.warning("answered %d: %s", status, error)
     return respond(status, str(error), headers=RETRY if status == 503 else None)
 
 
 def _database(_request: Request, error: Exception) -> Response:
-    log.error("the database does not answer: %s", error)
+    log.error("the database does not answer: %s", getattr(error, "orig", error))
     return respond(503, "The database does not answer at the moment: try again.", headers=RETRY)
 
 
 def _unexpected(_request: Request, _error: Exception) -> Response:
     """The server logs the traceback; the client learns only that it is there."""
-    return respond(500, "Something went wrong here; the server's log says what.")
+    return respond(500, UNEXPECTED)

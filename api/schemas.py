@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.fields import Address, Count, Device, Id, Instant, Language, Picture, Placement, Seconds, Section, Text
-from recsys.domain import Context, Modality, Page
+from recsys.domain import Action, Context, Modality, Page
 
 MOST_ITEMS = 1000  # of one list in a request
 
@@ -25,12 +25,44 @@ class ContextIn(BaseModel):
         return Context(self.page, self.context_article, self.device, self.subscriber, self.placement)
 
 
+class ReadArticleOut(BaseModel):
+    """An article that the user read."""
+
+    article_id: str
+    title: str | None
+    logits: float = Field(description="how far the utility falls when the clicks on it are taken out of the history")
+
+
+class RankingInputOut(BaseModel):
+    """An input of the ranking head."""
+
+    feature: str
+    value: float
+    logits: float = Field(
+        description="what it adds to the utility, beside the mean of the training (integrated gradients)"
+    )
+
+
 class ExplanationOut(BaseModel):
-    """Why an article was recommended."""
+    """Why an article was recommended. Logits are of the utility that orders candidates, before editors' rules."""
 
     because: list[str] = Field(description="titles of the read articles nearest to it, nearest first")
+    because_of: list[ReadArticleOut] = Field(description="the read articles that count most, for it or against it")
     modalities: dict[Modality, float] = Field(description="the weight that fusion gave each modality of the article")
+    shapley: dict[Modality, float] = Field(
+        description="what each modality adds to the utility, in logits; the sum is what all of them add"
+    )
     features: dict[str, float] = Field(description="the inputs of the ranking head")
+    moved_by: list[RankingInputOut] = Field(
+        description="the inputs that count most, for it or against it; empty for a model without a ranking head"
+    )
+
+
+class AppliedRuleOut(BaseModel):
+    """The editors' rule that had a hand in an article's place."""
+
+    id: str
+    action: Action
 
 
 class RecommendationOut(BaseModel):
@@ -43,8 +75,11 @@ class RecommendationOut(BaseModel):
     published_at: datetime | None
     position: int = Field(description="from 1")
     score: float = Field(description="P(click | shown in this list)")
-    source: str = Field(description="the candidate source that ranked it highest")
+    source: str = Field(
+        description="the candidate source that ranked it highest; `editors` where only their rule named it"
+    )
     explanation: ExplanationOut | None = None
+    rule: AppliedRuleOut | None = Field(None, description="absent where no rule touched it")
 
 
 class RecommendationsOut(BaseModel):
@@ -54,6 +89,9 @@ class RecommendationsOut(BaseModel):
     model_version: str
     impression_id: str | None = Field(description="send it along with clicks; null where it was not logged")
     items: list[RecommendationOut]
+    degraded: Literal[True] | None = Field(
+        None, description="only there while the database does not answer: from what the process remembers"
+    )
 
 
 class RankIn(BaseModel):
@@ -254,6 +292,31 @@ class UserMergedOut(BaseModel):
     served: int
 
 
+class TrafficOut(BaseModel):
+    """What readers made of the lists of a version; robots, and lists that nobody confirmed as seen, are left out."""
+
+    users: int
+    impressions: int = Field(description="lists that were seen")
+    clicked: int = Field(description="of these, lists in which something was opened")
+    clicks: int = Field(description="articles that were opened in them")
+    ctr: float | None = Field(description="clicked / impressions")
+    confidence: tuple[float, float] | None = Field(description="95% interval of the CTR, with users as units")
+
+
+class ComparisonOut(BaseModel):
+    """The experiment that runs: two versions on the traffic since it began."""
+
+    version: str
+    live: str
+    share: float = Field(description="of the users that get the version")
+    since: datetime = Field(description="when the share was set, or the live version went live if that was later")
+    traffic: dict[str, TrafficOut] = Field(description="of both versions, since then")
+    difference: float | None = Field(description="CTR of the version less that of the live one")
+    confidence: tuple[float, float] | None = Field(description="95% interval of the difference")
+    p_value: float | None = Field(description="two-sided, over users")
+    significant: bool | None = Field(description="p_value below 0.05; null while too little was seen to say")
+
+
 class ModelOut(BaseModel):
     """One model version."""
 
@@ -265,12 +328,14 @@ class ModelOut(BaseModel):
     since: datetime | None = Field(description="begin of the log that it was trained on")
     until: datetime | None = Field(description="end of the log that it was trained on")
     metrics: dict[str, Any]
+    traffic: TrafficOut
 
 
 class ModelsOut(BaseModel):
     """All model versions, oldest first."""
 
     live: str | None
+    experiment: ComparisonOut | None = Field(description="null where none runs")
     versions: list[ModelOut]
 
 
@@ -285,3 +350,4 @@ class HealthOut(BaseModel):
 
     status: str
     model_version: str | None = None
+    degraded: Literal[True] | None = Field(None, description="only there while the database does not answer")

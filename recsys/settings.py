@@ -59,6 +59,41 @@ class Settings(BaseSettings):
     promote_margin: float = Field(
         0.005, ge=0, description="nDCG@10 that a retrained model may lose and still be promoted"
     )
+    retrain_every: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="hours between two retrainings that the worker starts; 0: none"
+    )
+
+    experiment: str = Field(
+        "", pattern=r"^$|^.+:(0?\.\d*[1-9]\d*|1(\.0*)?)$",
+        description="VERSION:SHARE gives a second version this share of the users; it wins over `PUT /v1/experiment`",
+    )  # fmt: skip
+    exploration: float = Field(
+        0.0, ge=0, le=0.5, description="share of the answers whose list is drawn at random around the best; 0: none"
+    )
+    exploration_temperature: float = Field(
+        0.5, gt=0, allow_inf_nan=False,
+        description="how far from the best such a list may be, in standard deviations of the candidates' utilities",
+    )  # fmt: skip
+    answers_at_once: int = Field(2, ge=1, description="recommendations that one process computes at a time")
+    most_waiting: int = Field(
+        64, ge=0, description="requests of a process that may wait for that; further ones get a 503 with Retry-After"
+    )
+    log_format: Literal["text", "json"] = Field("text", description="lines of the log: for people, or JSON")
+
+    tired_after: int = Field(
+        0, ge=0, description="an article shown to a reader so often without a click is no candidate for them; 0: never"
+    )
+    fetch_pictures: bool = Field(True, description="fetch the pictures that articles name by an http(s) address")
+    fetch_hosts: str = Field(
+        "", description="hosts, separated by commas, whose pictures are fetched although their addresses are not public"
+    )
+
+    cached_histories: int = Field(
+        10_000, ge=0, description="users whom a process remembers, for answers while the database does not answer"
+    )
+    checkpoint_every: float = Field(
+        300.0, ge=0, allow_inf_nan=False, description="seconds between two checkpoints of the state; 0: none"
+    )
 
     @property
     def url(self) -> str:
@@ -71,9 +106,19 @@ class Settings(BaseSettings):
         return self.home / "snapshots"
 
     @property
+    def checkpoint(self) -> Path:
+        """File of the state that processes start from."""
+        return self.home / "checkpoints" / "state.safetensors"
+
+    @property
     def encoders(self) -> Path:
         """Folder of fine-tuned encoders."""
         return self.home / "encoders"
+
+    @property
+    def fetched(self) -> Path:
+        """Folder of pictures that were fetched from their addresses."""
+        return self.home / "fetched"
 
     @property
     def media(self) -> Path:

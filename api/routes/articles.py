@@ -14,6 +14,7 @@ from api.deps import SessionsDep, SettingsDep
 from api.fields import PathId, instant
 from api.problems import documented, invalid
 from api.schemas import ArticleIn, ArticleMergedOut, ArticleOut, ArticlePost, ArticlePut, ArticlesOut, MergeIn
+from api.security import needs
 from recsys.database import articles, merges
 from recsys.database.session import writing
 from recsys.database.types import storable
@@ -31,6 +32,7 @@ Sent = TypeVar("Sent", bound=ArticleIn)
 
 @router.put(
     "/{article_id}",
+    dependencies=[needs("write")],
     responses={201: {"model": ArticleOut, "description": "It was not there before"}, **documented(409)},
 )
 def put_article(
@@ -52,7 +54,7 @@ def put_article(
     return _out(article)
 
 
-@router.post("", responses=documented(409))
+@router.post("", responses=documented(409), dependencies=[needs("write")])
 def post_articles(
     body: Annotated[list[ArticlePost], Body(max_length=MOST_ARTICLES)], sessions: SessionsDep, settings: SettingsDep
 ) -> ArticlesOut:
@@ -65,13 +67,13 @@ def post_articles(
     return ArticlesOut(articles=len(sent), changed=changed)
 
 
-@router.get("/{article_id}", responses=documented(301, 404))
+@router.get("/{article_id}", responses=documented(301, 404), dependencies=[needs("read")])
 def get_article(article_id: PathId, sessions: SessionsDep) -> ArticleOut:
     """One article; 301 to the one that goes on for an id that was merged."""
     return _out(_found(sessions, article_id))
 
 
-@router.delete("/{article_id}", status_code=204, responses=documented(404, 409))
+@router.delete("/{article_id}", status_code=204, responses=documented(404, 409), dependencies=[needs("write")])
 def delete_article(article_id: PathId, sessions: SessionsDep) -> None:
     """Take an article out of the catalogue: from now on it is not recommended. 409 for an id that was merged."""
     with writing(sessions) as session:
@@ -80,7 +82,7 @@ def delete_article(article_id: PathId, sessions: SessionsDep) -> None:
             raise _unknown(article_id)
 
 
-@router.post("/{article_id}/merge", responses=documented(404, 409))
+@router.post("/{article_id}/merge", responses=documented(404, 409), dependencies=[needs("write")])
 def merge_article(article_id: PathId, body: MergeIn, sessions: SessionsDep) -> ArticleMergedOut:
     """Two articles are one: this id leaves the catalogue and stays as an alias of the article `into`.
 
@@ -92,7 +94,9 @@ def merge_article(article_id: PathId, body: MergeIn, sessions: SessionsDep) -> A
         return ArticleMergedOut(article_id=article_id, into=merges.merge(session, article_id, body.into, time.time()))
 
 
-@router.get("/{article_id}/image", responses=documented(301, 404), response_class=FileResponse)
+@router.get(
+    "/{article_id}/image", responses=documented(301, 404), response_class=FileResponse, dependencies=[needs("read")]
+)
 def get_image(article_id: PathId, sessions: SessionsDep) -> FileResponse:
     """The picture of an article, where this server holds it; 301 to the one that goes on for an id that was merged."""
     found = pictures.shown(_found(sessions, article_id, "/image").image)

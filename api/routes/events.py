@@ -6,8 +6,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, SkipValidation
 
 from api import intake
-from api.deps import SessionsDep
+from api.deps import RecommenderDep, SessionsDep
 from api.schemas import EventIn, EventsOut
+from api.security import needs
+from recsys.serving.metrics import count_events
 
 router = APIRouter()
 
@@ -21,7 +23,11 @@ class EventsIn(BaseModel):
     events: Annotated[list[SkipValidation[EventIn]], Field(max_length=MOST_EVENTS)]
 
 
-@router.post("/events", status_code=202)
-def add_events(body: EventsIn, sessions: SessionsDep) -> EventsOut:
+@router.post("/events", status_code=202, dependencies=[needs("write")])
+def add_events(body: EventsIn, sessions: SessionsDep, recommender: RecommenderDep) -> EventsOut:
     """Take events into the log. What is known already is counted and changes nothing; what is wrong is rejected."""
-    return intake.take(sessions, body.events)
+    if any(isinstance(event, dict) and event.get("impression_id") for event in body.events):
+        recommender.served.flush()  # it may be a list that this process answered a moment ago
+    taken = intake.take(sessions, body.events)
+    count_events(taken.accepted, taken.duplicates, len(taken.rejected))
+    return taken

@@ -6,36 +6,41 @@ from typing import Any
 from fastapi import APIRouter
 
 from api.deps import SessionsDep, SettingsDep
-from api.fields import PathId
+from api.fields import PathId, instant
 from api.problems import documented
-from api.schemas import LiveOut, ModelOut, ModelsOut
+from api.schemas import ComparisonOut, LiveOut, ModelOut, ModelsOut
+from api.security import WhoDep, needs
 from recsys.database import models
 from recsys.database.tables import ModelVersionRow
 from recsys.domain import NotKnownError, NotPossibleError, NotReadyError, RecsysError
+from recsys.evaluation import traffic
 from recsys.lifecycle import train, versions
 
 router = APIRouter(prefix="/models")
 
 
-@router.get("")
-def list_models(sessions: SessionsDep) -> ModelsOut:
-    """All versions, oldest first, with their metrics."""
+@router.get("", dependencies=[needs("read")])
+def list_models(sessions: SessionsDep, settings: SettingsDep) -> ModelsOut:
+    """All versions, oldest first, with their metrics and what readers made of their lists."""
+    limit = settings.robot_clicks_per_hour
     with sessions() as session:
         live, rows = models.live_version(session), models.versions(session)
-    return ModelsOut(live=live, versions=[_out(row, live) for row in rows])
+        seen, running = traffic.traffic(session, robot_limit=limit), traffic.comparison(session, robot_limit=limit)
+    listed = [_out(row, live, seen.get(row.version, traffic.NOTHING)) for row in rows]
+    return ModelsOut(live=live, experiment=None if running is None else _comparison(running), versions=listed)
 
 
-@router.post("/rollback", responses=documented(409))
-def rollback(sessions: SessionsDep, settings: SettingsDep) -> LiveOut:
+@router.post("/rollback", responses=documented(409), dependencies=[needs("admin")])
+def rollback(sessions: SessionsDep, settings: SettingsDep, who: WhoDep) -> LiveOut:
     """Go back to the version that was live before; every process serves it within a second."""
-    return LiveOut(live=versions.rollback(sessions, settings))
+    return LiveOut(live=versions.rollback(sessions, settings, who=who))
 
 
-@router.post("/{version}/promote", responses=documented(404, 409))
-def promote(version: PathId, sessions: SessionsDep, settings: SettingsDep) -> LiveOut:
+@router.post("/{version}/promote", responses=documented(404, 409), dependencies=[needs("admin")])
+def promote(version: PathId, sessions: SessionsDep, settings: SettingsDep, who: WhoDep) -> LiveOut:
     """Make a version live, if its files are whole; every process serves it within a second."""
     try:
-        train.promote(sessions, settings, version)
+        train.promote(sessions, settings, version, who=who)
     except (NotKnownError, NotReadyError):
         raise
     except RecsysError as error:
@@ -43,14 +48,19 @@ def promote(version: PathId, sessions: SessionsDep, settings: SettingsDep) -> Li
     return LiveOut(live=version)
 
 
-def _out(row: ModelVersionRow, live: str | None) -> ModelOut:
-    return ModelOut.model_validate({**_finite(versions.describe(row)), "live": row.version == live})
+def _out(row: ModelVersionRow, live: str | None, seen: dict[str, Any]) -> ModelOut:
+    described = finite(versions.describe(row))
+    return ModelOut.model_validate({**described, "live": row.version == live, "traffic": seen})
 
 
-def _finite(value: Any) -> Any:
+def _comparison(running: traffic.Comparison) -> ComparisonOut:
+    return ComparisonOut.model_validate({**vars(running), "since": instant(running.since)})
+
+
+def finite(value: Any) -> Any:
     """Metrics for JSON, which has no NaN: a figure that does not exist is null."""
     if isinstance(value, dict):
-        return {name: _finite(part) for name, part in value.items()}
+        return {name: finite(part) for name, part in value.items()}
     if isinstance(value, list):
-        return [_finite(part) for part in value]
+        return [finite(part) for part in value]
     return None if isinstance(value, float) and not isfinite(value) else value

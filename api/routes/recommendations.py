@@ -3,11 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
+from fastapi.exceptions import RequestValidationError
 
-from api.deps import RecommenderDep
+from api.deps import ADMITTED, RecommenderDep
 from api.fields import Device, Id, PathId, Placement, Section, Text, instant
 from api.problems import documented, invalid
 from api.schemas import (
+    AppliedRuleOut,
     ExplanationOut,
     RankedOut,
     RankIn,
@@ -15,9 +17,12 @@ from api.schemas import (
     RecommendationOut,
     RecommendationsOut,
 )
+from api.security import needs
 from recsys.domain import Context, Page, Recommendation
 
 router = APIRouter(prefix="/users/{user_id}")
+
+MOST_EXCLUDED = 1000
 
 
 def _context(
@@ -30,15 +35,28 @@ def _context(
     return Context(page, context_article, device, subscriber, placement)
 
 
-@router.get("/recommendations", response_model_exclude_unset=True)
+async def _excluded(
+    exclude: Annotated[
+        list[Text], Query(max_length=MOST_EXCLUDED, description="article ids; repeat it, or separate by commas")
+    ] = [],  # noqa: B006
+) -> list[str]:
+    """The ids, and each value as a whole too: an id may hold a comma."""
+    parts = [part for value in exclude for part in value.split(",")]
+    if len(parts) > MOST_EXCLUDED:
+        why = f"at most {MOST_EXCLUDED:,} articles can be excluded"
+        raise RequestValidationError([{"loc": ("query", "exclude"), "msg": why}])
+    return [*exclude, *parts]
+
+
+@router.get("/recommendations", response_model_exclude_unset=True, dependencies=[needs("read"), ADMITTED])
 def recommend(
     user_id: PathId,
     response: Response,
     recommender: RecommenderDep,
     context: Annotated[Context, Depends(_context)],
+    excluded: Annotated[list[str], Depends(_excluded)],
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
     section: Annotated[Section | None, Query(description="of this section only")] = None,
-    exclude: Annotated[list[Text], Query(description="article ids; repeat it, or separate by commas")] = [],  # noqa: B006
     explain: bool = False,
     log: Annotated[bool, Query(description="false for previews: the answer is not logged")] = True,
 ) -> RecommendationsOut:
@@ -48,20 +66,23 @@ def recommend(
         user_id,
         limit=limit,
         section=section,
-        exclude=[article_id for part in exclude for article_id in (part, *part.split(","))],
+        exclude=excluded,
         context=context,
         with_explanations=explain,
         log=log,
     )
-    return RecommendationsOut(
+    answer = RecommendationsOut(
         user_id=user_id,
         model_version=served.model_version,
         impression_id=served.impression_id,
         items=[_line(item) for item in served.items],
     )
+    if served.degraded:
+        answer.degraded = True
+    return answer
 
 
-@router.post("/rank", responses=documented(404, 409))
+@router.post("/rank", responses=documented(404, 409), dependencies=[needs("read"), ADMITTED])
 def rank(user_id: PathId, body: RankIn, recommender: RecommenderDep) -> RankOut:
     """The publisher's own list, best first, with a click probability for each article; nothing is logged."""
     if len(set(body.article_ids)) < len(body.article_ids):
@@ -82,6 +103,8 @@ def _line(item: Recommendation) -> RecommendationOut:
         score=item.score,
         source=item.source,
     )
+    if item.rule is not None:
+        line.rule = AppliedRuleOut.model_validate(item.rule, from_attributes=True)
     if item.explanation is not None:
         line.explanation = ExplanationOut.model_validate(item.explanation, from_attributes=True)
     return line

@@ -9,6 +9,7 @@ from api.deps import LiveDep, RecommenderDep
 from api.fields import PathId
 from api.problems import documented
 from api.schemas import NeighbourOut, SimilarOut
+from api.security import needs
 
 router = APIRouter(prefix="/articles/{article_id}")
 
@@ -26,7 +27,7 @@ def _by(
     return by
 
 
-@router.get("/similar", responses=documented(404))
+@router.get("/similar", responses=documented(404), dependencies=[needs("read")])
 def similar(
     article_id: PathId,
     recommender: RecommenderDep,

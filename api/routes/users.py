@@ -4,10 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.deps import SessionsDep
+from api.deps import SETTLED, SessionsDep
 from api.fields import PathId, instant
 from api.problems import documented
 from api.schemas import MergeIn, PastOut, UserMergedOut, UserOut
+from api.security import needs
 from recsys.database import logins, robots, users
 from recsys.database.session import writing
 from recsys.domain import NotKnownError
@@ -15,7 +16,7 @@ from recsys.domain import NotKnownError
 router = APIRouter(prefix="/users")
 
 
-@router.get("/{user_id}", responses=documented(404))
+@router.get("/{user_id}", responses=documented(404), dependencies=[needs("read"), SETTLED])
 def get_user(user_id: PathId, sessions: SessionsDep, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> UserOut:
     """Counts, and the newest clicks and dismissals, of the reader that an id belongs to."""
     with sessions() as session:
@@ -29,7 +30,7 @@ def get_user(user_id: PathId, sessions: SessionsDep, limit: Annotated[int, Query
     return UserOut(user_id=own, aliases=aliases, robot=robot, **counts, history=past)
 
 
-@router.delete("/{user_id}", status_code=204, responses=documented(404))
+@router.delete("/{user_id}", status_code=204, responses=documented(404), dependencies=[needs("write"), SETTLED])
 def erase_user(user_id: PathId, sessions: SessionsDep) -> None:
     """Forget the reader that an id belongs to: everything they did, under all their ids."""
     with writing(sessions) as session:
@@ -37,7 +38,7 @@ def erase_user(user_id: PathId, sessions: SessionsDep) -> None:
             raise _unknown(user_id)
 
 
-@router.post("/{user_id}/merge", responses=documented(404, 409))
+@router.post("/{user_id}/merge", responses=documented(404, 409), dependencies=[needs("write"), SETTLED])
 def merge_user(user_id: PathId, body: MergeIn, sessions: SessionsDep) -> UserMergedOut:
     """An anonymous reader logs in: both histories become one, and the next answer knows it.
 
@@ -50,14 +51,14 @@ def merge_user(user_id: PathId, body: MergeIn, sessions: SessionsDep) -> UserMer
     return UserMergedOut(user_id=user_id, **vars(moved))
 
 
-@router.put("/{user_id}/robot", status_code=204)
+@router.put("/{user_id}/robot", status_code=204, dependencies=[needs("write")])
 def flag_robot(user_id: PathId, sessions: SessionsDep) -> None:
     """Flag a robot, which may still be unheard of: it gets answers, but is left out of training and counters."""
     with writing(sessions) as session:
         robots.flag(session, user_id)
 
 
-@router.delete("/{user_id}/robot", status_code=204, responses=documented(404))
+@router.delete("/{user_id}/robot", status_code=204, responses=documented(404), dependencies=[needs("write")])
 def unflag_robot(user_id: PathId, sessions: SessionsDep) -> None:
     """Take the flag back; one who clicks faster than people do stays left out by that."""
     with writing(sessions) as session:

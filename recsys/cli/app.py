@@ -7,16 +7,18 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from recsys.cli.context import Json, Time, load_settings, open_recommender, show
+from recsys.cli.context import Json, Time, limit_threads, load_settings, open_recommender, show
+from recsys.cli.doctor import doctor
 from recsys.cli.endings import Commands, StoppedError
 from recsys.cli.export import export
+from recsys.cli.keys import check_host, keys
 from recsys.cli.output import (
     err,
     neighbours_table,
     parse_time,
     progress,
     recommendations_document,
-    recommendations_table,
+    recommendations_tables,
 )
 from recsys.domain import RecsysError
 
@@ -90,10 +92,12 @@ def encode(as_json: Json = False) -> None:
     from recsys.database.session import open_sessions
     from recsys.encoders import load_encoders, with_views
     from recsys.lifecycle.encode import encode_new
+    from recsys.lifecycle.fetching import fetch_pictures
 
     settings = load_settings()
     sessions = open_sessions(settings)
     with progress() as report:
+        fetch_pictures(sessions, settings, report)
         done = encode_new(sessions, with_views(load_encoders(settings), settings.augment), report)
     for warning in done.warnings:
         err.print(f"[yellow]warning:[/yellow] {escape(warning)}", soft_wrap=True)
@@ -135,12 +139,17 @@ def train(
 
 @app.command()
 def evaluate(
-    since: Annotated[float, typer.Option(parser=parse_time, metavar="TIME", help="begin of the window, RFC 3339")],
+    since: Annotated[
+        float | None, typer.Option(parser=parse_time, metavar="TIME", help="begin of the window, RFC 3339")
+    ] = None,
     until: Time = None,
     version: Annotated[str | None, typer.Option(help="the newest unless named")] = None,
     pool: Annotated[
         Literal["shown", "live"], typer.Option(help="rank each logged list, or all live articles")
     ] = "shown",
+    off_policy: Annotated[
+        bool, typer.Option("--off-policy", help="estimate its clicks per list from lists served with exploration")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Replay a window of the log point-in-time and score a version on it."""
@@ -149,6 +158,11 @@ def evaluate(
     from recsys.lifecycle.train import evaluate as run
 
     _check_window(since, until)
+    if off_policy:
+        _evaluate_off_policy(version, since, until, as_json)
+        return
+    if since is None:
+        raise typer.BadParameter("--since is needed, except with --off-policy: name the begin of the window.")
     settings, live = load_settings(), pool == "live"
     with progress() as report:
         judged = run(
@@ -159,32 +173,44 @@ def evaluate(
 
 
 @app.command()
-def retrain(seed: int = 0, as_json: Json = False) -> None:
+def retrain(
+    seed: int = 0,
+    full: Annotated[bool, typer.Option("--full", help="train from scratch, not on from the live version")] = False,
+    as_json: Json = False,
+) -> None:
     """Encode, train on all but the newest slice, evaluate on it, and promote if not worse."""
     from recsys.database.session import open_sessions
-    from recsys.lifecycle.retrain import retrain as run
+    from recsys.lifecycle.jobs import retrain_now as run
 
     settings = load_settings()
     with progress() as report:
-        done = run(open_sessions(settings), settings, seed=seed, report=report)
+        done = run(open_sessions(settings), settings, seed=seed, warm=not full, report=report)
     verb = "promoted" if done.promoted else "kept back"
     show(done, as_json, f"Version {done.version} was {verb}: {done.why}.")
 
 
 @app.command()
 def models(as_json: Json = False) -> None:
-    """List the model versions."""
+    """List the model versions, and what readers made of their lists."""
     from recsys.database import models as known
     from recsys.database.session import open_sessions
+    from recsys.evaluation import traffic
     from recsys.lifecycle.versions import describe
 
-    with open_sessions(load_settings())() as session:
+    settings = load_settings()
+    with open_sessions(settings)() as session:
         live, rows = known.live_version(session), [describe(row) for row in known.versions(session)]
+        limit = settings.robot_clicks_per_hour
+        seen, running = traffic.traffic(session, robot_limit=limit), traffic.comparison(session, robot_limit=limit)
+    listed = [{**row, "traffic": seen.get(row["version"], traffic.NOTHING)} for row in rows]
     lines = [
-        f"{'*' if row['version'] == live else ' '} {row['version']}  {row['status']}  {row['reason'] or ''}"
-        for row in rows
+        f"{'*' if row['version'] == live else ' '} {row['version']}  {row['status']}  {traffic.line(row['traffic'])}  "
+        f"{row['reason'] or ''}"
+        for row in listed
     ]
-    show({"versions": rows, "live": live}, as_json, "\n".join(lines) or "There is no model yet.")
+    lines += [] if running is None else [traffic.verdict(running)]
+    document = {"versions": listed, "live": live, "experiment": running}
+    show(document, as_json, "\n".join(lines) or "There is no model yet.")
 
 
 @app.command()
@@ -237,7 +263,7 @@ def recommend(
     recommender = open_recommender(at)
     answer = recommender.recommend(user, limit=limit, with_explanations=explain, log=False, at=at)
     document = {**vars(answer), "items": recommendations_document(answer.items)}
-    show(document, as_json, recommendations_table(answer.items, f"For {user}, by model {answer.model_version}"))
+    show(document, as_json, recommendations_tables(answer.items, f"For {user}, by model {answer.model_version}"))
 
 
 @app.command()
@@ -254,6 +280,8 @@ def similar(
 
 
 app.command()(export)
+app.command()(doctor)
+app.add_typer(keys, name="keys")
 
 
 @app.command()
@@ -263,12 +291,19 @@ def serve(host: str = "127.0.0.1", port: int = 8000, workers: Annotated[int, typ
 
     from recsys.database.session import open_sessions
     from recsys.lifecycle.worker import start_worker
+    from recsys.logs import config
+    from recsys.serving.exposition import shared_folder
 
     settings = load_settings()
-    open_sessions(settings)
+    limit_threads(settings)
+    check_host(open_sessions(settings), host)
     worker = start_worker(settings)
     try:
-        uvicorn.run("api.app:create_app", factory=True, host=host, port=port, workers=workers)
+        with shared_folder(workers):
+            uvicorn.run(
+                "api.app:create_app", factory=True, host=host, port=port, workers=workers,
+                log_config=config(settings.log_format), access_log=False, http="api.patience:PatientProtocol",
+            )  # fmt: skip
     finally:
         worker.stop()
 
@@ -279,6 +314,20 @@ def demo(as_json: Json = False) -> None:
     from recsys.cli.demo import run_demo
 
     run_demo(load_settings(), as_json=as_json)
+
+
+def _evaluate_off_policy(version: str | None, since: float | None, until: float | None, as_json: bool) -> None:
+    from recsys.database.session import open_sessions
+    from recsys.evaluation.sheet import off_policy_sheet
+    from recsys.lifecycle.off_policy import evaluate_off_policy
+
+    settings = load_settings()
+    with progress() as report:
+        summary = evaluate_off_policy(
+            open_sessions(settings), settings, version=version, since=since, until=until,
+            progress=lambda done, total: report("lists", done, total),
+        )  # fmt: skip
+    show(summary, as_json, off_policy_sheet(summary))
 
 
 def _check_window(since: float | None, until: float | None) -> None:

@@ -1,5 +1,6 @@
 """What every command begins with, its settings, and ends with, what it prints."""
 
+import os
 import time
 from typing import Annotated, Any
 
@@ -52,3 +53,14 @@ def show(document: Any, as_json: bool, text: Any) -> None:
         print_json(document)
     else:
         out.print(escape(text) if isinstance(text, str) else text, soft_wrap=isinstance(text, str), highlight=False)
+
+
+def limit_threads(settings: Settings) -> None:
+    """Have the libraries of this process and its children use as many threads for one product as the settings say.
+
+    They read it when they are loaded: numpy and FAISS start as many as there are cores otherwise, and with several
+    requests at once these fight over the cores.
+    """
+    if settings.threads:
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, str(settings.threads))

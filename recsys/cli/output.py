@@ -9,7 +9,7 @@ from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -76,8 +76,9 @@ def _line(item: Recommendation) -> dict[str, Any]:
     if item.published_at is not None:
         published = datetime.fromtimestamp(item.published_at, UTC)
         line["published_at"] = published.isoformat().replace("+00:00", "Z")
-    if item.explanation is None:
-        del line["explanation"]
+    for name in ("explanation", "rule"):
+        if line[name] is None:
+            del line[name]
     return line
 
 
@@ -93,9 +94,30 @@ def recommendations_table(items: list[Recommendation], title: str) -> Table:
             Text(item.title or item.article_id),
             Text(item.section or ""),
             f"{item.score:.3f}",
-            item.source,
+            item.source if item.rule is None else f"{item.source}, {item.rule.action} {item.rule.id}",
             Text(because),
         )
+    return table
+
+
+def recommendations_tables(items: list[Recommendation], title: str) -> Group:
+    """The same, and below it, where they were explained, what counts how much."""
+    tables = [recommendations_table(items, title)]
+    return Group(*tables, _reasons_table(items)) if any(item.explanation for item in items) else Group(*tables)
+
+
+def _reasons_table(items: list[Recommendation]) -> Table:
+    """What raised and lowered the utilities, in logits."""
+    table = Table(title="What counts how much, in logits", title_justify="left")
+    for name in ("#", "articles read", "modalities", "inputs"):
+        table.add_column(name, overflow="fold")
+    for item in items:
+        if item.explanation is not None:
+            read = [(r.title or r.article_id, r.logits) for r in item.explanation.because_of]
+            inputs = [(f"{i.feature} = {i.value:.3g}", i.logits) for i in item.explanation.moved_by]
+            parts = (read, item.explanation.shapley.items(), inputs)
+            columns = (Text("\n".join(f"{logits:+.2f} {what}" for what, logits in part)) for part in parts)
+            table.add_row(str(item.position), *columns)
     return table
 
 

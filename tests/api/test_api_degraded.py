@@ -5,7 +5,7 @@ import time
 
 import pytest
 import sqlalchemy
-from api_calls import assert_problem, event, recommended
+from api_calls import assert_problem, event, recommended, until
 from fastapi.testclient import TestClient
 
 from api.app import create_app
@@ -33,6 +33,8 @@ def test_a_read_only_database_refuses_what_writes_and_answers_the_rest(read_only
     ):
         assert_problem(answer, 503, "readonly")
         assert answer.headers["retry-after"]
+    recommended(read_only)  # it is to be logged a moment later, which tells that nothing can be
+    read_only.app.state.running.recommender.served.flush()
     answered = recommended(read_only)
     assert answered["items"]
     assert answered["impression_id"] is None
@@ -52,6 +54,35 @@ def test_a_live_version_whose_folder_was_deleted_is_served_on_and_told_at_the_ne
         assert_problem(restarted.post("/v1/models/rollback"), 409, newspaper.live, "cannot be served")
         restarted.app.state.running.live.refresh()
         assert recommended(restarted)["model_version"] == newspaper.candidate
+
+
+def test_a_database_that_is_gone_for_a_while(client, site):
+    """Answers go on, and say so; everything else is refused until it is back."""
+    until(lambda: client.get("/readyz").status_code == 200, 60)
+    before = recommended(client)
+    assert "degraded" not in before
+    assert "degraded" not in client.get("/readyz").json()
+    running = client.app.state.running
+    database, elsewhere = site.home / "recsys.db", site.home / "elsewhere"
+    with running.live._reading:
+        running.sessions.kw["bind"].dispose()
+        database.rename(elsewhere)
+    answered = recommended(client)
+    assert answered["degraded"] is True
+    assert answered["impression_id"] is None
+    assert [item["article_id"] for item in answered["items"]] == [item["article_id"] for item in before["items"]]
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.json()["degraded"]) == (200, True)
+    assert_problem(client.get("/v1/articles/a1"), 503)
+    with running.live._reading:
+        running.sessions.kw["bind"].dispose()
+        for name in ("recsys.db", "recsys.db-wal", "recsys.db-shm"):
+            (site.home / name).unlink(missing_ok=True)
+        elsewhere.rename(database)
+    until(lambda: "degraded" not in client.get("/readyz").json(), 60)
+    again = recommended(client)
+    assert "degraded" not in again
+    assert again["impression_id"]
 
 
 def test_unknown_ids(client):
