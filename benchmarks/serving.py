@@ -85,7 +85,7 @@ def site(home: Path, sizes: Sizes, versions: int = 1) -> tuple[Settings, Sizes, 
         serving_catalogue.write(settings, sizes)
         (home / "complete").touch()
     made = serving_model.there(settings)
-    return settings, sizes, made if len(made) == versions else serving_model.make(settings, sizes, versions)
+    return settings, sizes, made if len(made) >= versions else serving_model.make(settings, sizes, versions)
 
 
 def _size_rows(settings: Settings, sizes: Sizes, options: argparse.Namespace) -> Iterator[Row]:

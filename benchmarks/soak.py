@@ -100,7 +100,12 @@ class Site:
 
 
 def soak(
-    settings: Settings, sizes: Sizes, versions: Sequence[str], seconds: float, blows: Sequence[str] = ()
+    settings: Settings,
+    sizes: Sizes,
+    versions: Sequence[str],
+    seconds: float,
+    blows: Sequence[str] = (),
+    pause: float = PAUSE,
 ) -> tuple[list[Row], list[str]]:
     """Run it, with these blows first and then with any; returns what happened, and what was wrong."""
     file, place = settings.home / "taken.txt", Site(settings, sizes, versions)
@@ -108,9 +113,9 @@ def soak(
         with place.readers.reading(), posting(place.port, sizes.articles, sizes.users, file=file) as events:
             until, planned = time.monotonic() + seconds, list(blows)
             while time.monotonic() < until or planned:
-                time.sleep(random.uniform(PAUSE / 4, PAUSE))
+                time.sleep(random.uniform(pause / 4, pause))
                 place.hit(planned.pop(0) if planned else random.choice(BLOWS))
-            time.sleep(PAUSE)
+            time.sleep(pause)
     finally:
         place.server.stop()
     lost, twice = compared(settings.home / "recsys.db", file)

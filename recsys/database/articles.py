@@ -25,6 +25,10 @@ FIELDS = tuple(Article.__dataclass_fields__)
 NAMES = select(ArticleRow.key, ArticleRow.article_id, ArticleRow.title).where(
     ArticleRow.key.in_(bindparam("keys", expanding=True)), ArticleRow.deleted_at.is_(None)
 )
+ON_CARDS = ("article_id", "title", "section", "image", "published_at", "expires_at")
+CARDS = select(ArticleRow.key, *(getattr(ArticleRow, name) for name in ON_CARDS)).where(
+    ArticleRow.key.in_(bindparam("keys", expanding=True)), ArticleRow.deleted_at.is_(None)
+)
 ENCODED = ("title", "summary", "body", "image", "language")  # what encoders may look at
 
 
@@ -93,6 +97,15 @@ def articles_by_key(session: Session, keys: Iterable[int]) -> dict[int, Article]
     for chunk in chunks(keys):
         rows = session.scalars(select(ArticleRow).where(ArticleRow.key.in_(chunk), ArticleRow.deleted_at.is_(None)))
         found.update((row.key, to_article(row)) for row in rows)
+    return found
+
+
+def cards_by_key(session: Session, keys: Iterable[int]) -> dict[int, Article]:
+    """The same with no more than a list shows of an article, for every answer asks it: no text, no author."""
+    found: dict[int, Article] = {}
+    for chunk in chunks(keys):
+        rows = session.execute(CARDS, {"keys": chunk})
+        found.update((key, Article(**dict(zip(ON_CARDS, values, strict=True)))) for key, *values in rows)
     return found
 
 

@@ -20,6 +20,8 @@ from recsys.domain import NotKnownError, NotPossibleError, Timestamp
 
 Aliases = Mapping[int, int]  # key of a merged article -> key of the one that it is part of; never a chain
 TODAY = func.coalesce(ArticleRow.merged_into, ArticleRow.key).label("today")
+# made once, since every answer asks it; "> 0" and not "is not null": both databases find it by the index
+MERGED = select(ArticleRow.key, ArticleRow.merged_into).where(ArticleRow.merged_into > 0)
 
 
 def merge(session: Session, article_id: str, into: str, at: Timestamp) -> str:
@@ -84,9 +86,7 @@ def same_article(article_id: str) -> Select[int]:
 
 def aliases(session: Session) -> Aliases:
     """Every merged article; merges are rare, so all are read at once."""
-    # "> 0" and not "is not null": both databases find it by the index
-    rows = session.execute(select(ArticleRow.key, ArticleRow.merged_into).where(ArticleRow.merged_into > 0))
-    return {row.key: row.merged_into for row in rows}
+    return {key: into for key, into in session.execute(MERGED) if into is not None}
 
 
 def surviving(keys: Ints, known: Aliases) -> Ints:

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
-from sqlalchemy import Table, delete, func, select
+from sqlalchemy import Integer, Table, bindparam, delete, func, select
 from sqlalchemy.orm import Session, aliased
 
 from recsys.database.bulk import chunks, insert_new
 from recsys.database.tables import ArticleRow, ClickRow, ImpressionRow, ServedRow, UserRow
+from recsys.database.types import SECONDS
 from recsys.domain import RecsysError, Timestamp
 
 USERS = cast(Table, UserRow.__table__)
@@ -30,9 +31,26 @@ class Shown(NamedTuple):
     shown: list[int]  # article keys
 
 
+# what every answer asks, made once
+KEY_OF = select(READER).where(UserRow.user_id == bindparam("user_id"))
+BEFORE, LIMIT = bindparam("before", type_=SECONDS), bindparam("limit", type_=Integer)
+NEWEST_CLICKS = (
+    select(ClickRow.article, ClickRow.at, ClickRow.weight)
+    .where(ClickRow.user == bindparam("user"), ClickRow.known_at < BEFORE)
+    .order_by(ClickRow.known_at.desc(), ClickRow.at.desc(), ClickRow.position.desc())
+    .limit(LIMIT)
+)
+NEWEST_IMPRESSIONS = (
+    select(ImpressionRow.known_at, ImpressionRow.shown)
+    .where(ImpressionRow.user == bindparam("user"), ImpressionRow.known_at < BEFORE)
+    .order_by(ImpressionRow.known_at.desc(), ImpressionRow.at.desc(), ImpressionRow.position.desc())
+    .limit(LIMIT)
+)
+
+
 def key_of(session: Session, user_id: str) -> int | None:
     """Key of the reader that an id belongs to; None when nothing was ever heard of it."""
-    return session.scalar(select(READER).where(UserRow.user_id == user_id))
+    return session.scalar(KEY_OF, {"user_id": user_id})
 
 
 def ids_of(session: Session, user: int) -> list[str]:
@@ -68,24 +86,14 @@ def ensure_keys(session: Session, user_ids: Iterable[str]) -> dict[str, int]:
 
 def newest_clicks(session: Session, user: int, before: Timestamp, limit: int) -> list[Clicked]:
     """The user's newest clicks known strictly before a time, oldest first."""
-    statement = (
-        select(ClickRow.article, ClickRow.at, ClickRow.weight)
-        .where(ClickRow.user == user, ClickRow.known_at < before)
-        .order_by(ClickRow.known_at.desc(), ClickRow.at.desc(), ClickRow.position.desc())
-        .limit(limit)
-    )
-    return [Clicked(*row) for row in session.execute(statement)][::-1]
+    asked = {"user": user, "before": before, "limit": limit}
+    return [Clicked(*row) for row in session.execute(NEWEST_CLICKS, asked)][::-1]
 
 
 def newest_impressions(session: Session, user: int, before: Timestamp, limit: int) -> list[Shown]:
     """The newest lists shown to the user, known strictly before a time, oldest first."""
-    statement = (
-        select(ImpressionRow.known_at, ImpressionRow.shown)
-        .where(ImpressionRow.user == user, ImpressionRow.known_at < before)
-        .order_by(ImpressionRow.known_at.desc(), ImpressionRow.at.desc(), ImpressionRow.position.desc())
-        .limit(limit)
-    )
-    return [Shown(*row) for row in session.execute(statement)][::-1]
+    asked = {"user": user, "before": before, "limit": limit}
+    return [Shown(*row) for row in session.execute(NEWEST_IMPRESSIONS, asked)][::-1]
 
 
 @dataclass(frozen=True)

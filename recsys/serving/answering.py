@@ -22,7 +22,7 @@ TRIES = 3  # rounds in which articles that are gone from the catalogue are repla
 
 @dataclass(frozen=True)
 class Checked:
-    """Answers, one for each request, and the articles in them that are still there, by key."""
+    """Answers, one for each request, and cards of the articles in them that are still there, by key."""
 
     answers: list[pipeline.Answer]
     found: dict[int, Article]
@@ -62,7 +62,7 @@ def answer_many(
             answered = pipeline.recommend_many(model, live.reader(), list(waiting.values()), rules, ground)
         answers.update(zip(waiting, answered, strict=True))
         keys = {key for answer in answered for key in answer.keys.tolist()}
-        found.update(current(articles.articles_by_key(session, keys), requests[0].at))
+        found.update(current(articles.cards_by_key(session, keys), requests[0].at))
         gone = {i: [key for key in answers[i].keys.tolist() if key not in found] for i in waiting}
         count("filtered", "gone", sum(len(missing) for missing in gone.values()))
         waiting = {i: _without(waiting[i], missing) for i, missing in gone.items() if missing}
