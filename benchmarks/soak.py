@@ -34,6 +34,7 @@ from recsys.settings import Settings
 SOAK = "what happened"
 SIZES, WORKERS = Sizes(500, 2000, history=10, lists=2), 2
 PAUSE = 4.0  # seconds between two blows, at most
+GENTLE = 1.0  # the same, with no load to speak of
 BLOWS = ("promote", "promote", "rollback", "kill_api", "kill_worker", "restart", "kill_all")
 EVENTS = (TAKEN, "503", "no answer")  # what may become of an event
 
@@ -43,10 +44,10 @@ Row = dict[str, Any]
 class Site:
     """A server that can be hit, and what was done to it."""
 
-    def __init__(self, settings: Settings, sizes: Sizes, versions: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, sizes: Sizes, versions: Sequence[str], *, gently: bool) -> None:
         self.settings, self.versions, self.port = settings, versions, free_port()
         self.blows: Counter[str] = Counter()
-        self.readers = Readers(self.port, sizes.users, versions)
+        self.readers = Readers(self.port, sizes.users, versions, gently=gently)
         self.server = self._start()
 
     def promote(self) -> None:
@@ -105,10 +106,12 @@ def soak(
     versions: Sequence[str],
     seconds: float,
     blows: Sequence[str] = (),
-    pause: float = PAUSE,
+    *,
+    gently: bool = False,
 ) -> tuple[list[Row], list[str]]:
     """Run it, with these blows first and then with any; returns what happened, and what was wrong."""
-    file, place = settings.home / "taken.txt", Site(settings, sizes, versions)
+    pause = GENTLE if gently else PAUSE
+    file, place = settings.home / "taken.txt", Site(settings, sizes, versions, gently=gently)
     try:
         with place.readers.reading(), posting(place.port, sizes.articles, sizes.users, file=file) as events:
             until, planned = time.monotonic() + seconds, list(blows)

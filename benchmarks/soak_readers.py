@@ -20,10 +20,13 @@ BROKEN = "connection broken"
 
 
 class Readers:
-    """Threads that ask until they are stopped; ``wrong`` says what should not have been answered."""
+    """Threads that ask until they are stopped; ``wrong`` says what should not have been answered.
 
-    def __init__(self, port: int, users: int, versions: Sequence[str]) -> None:
-        self.port, self.users, self.versions = port, users, versions
+    ``gently`` is with pauses and without wrk, where the machine has other things to do.
+    """
+
+    def __init__(self, port: int, users: int, versions: Sequence[str], *, gently: bool = False) -> None:
+        self.port, self.users, self.versions, self.gently = port, users, versions, gently
         self.answers: Counter[str] = Counter()
         self.seen: Counter[str] = Counter()
         self.wrong: list[str] = []
@@ -33,7 +36,7 @@ class Readers:
     def reading(self) -> Iterator[None]:
         """While inside, they read."""
         threads = [threading.Thread(target=self._read) for _ in range(READERS)]
-        threads.append(threading.Thread(target=self._load))
+        threads += [] if self.gently else [threading.Thread(target=self._load)]
         for thread in threads:
             thread.start()
         try:
@@ -59,8 +62,8 @@ class Readers:
                 self.answers[str(status) if status else BROKEN] += 1
                 if fault:
                     self.wrong.append(fault)
-            if status != 200:
-                time.sleep(0.2)
+            if status != 200 or self.gently:
+                time.sleep(0.1)
 
     def fault(self, status: int, headers: dict[str, str], body: bytes) -> str | None:
         """What is wrong with an answer, if anything."""

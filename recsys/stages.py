@@ -14,13 +14,17 @@ _recorded: ContextVar[dict[str, float] | None] = ContextVar("recorded", default=
 
 @contextmanager
 def recording() -> Iterator[dict[str, float]]:
-    """Seconds by stage of everything that runs inside."""
+    """Seconds by stage of everything that runs inside; who records around it gets them too."""
     seconds: dict[str, float] = {}
+    around = _recorded.get()
     token = _recorded.set(seconds)
     try:
         yield seconds
     finally:
         _recorded.reset(token)
+        if around is not None:
+            for name, took in seconds.items():
+                around[name] = around.get(name, 0.0) + took
 
 
 @contextmanager

@@ -262,7 +262,8 @@ def recommend(
     """Recommend articles to a user, by the live pipeline in this process."""
     recommender = open_recommender(at)
     answer = recommender.recommend(user, limit=limit, with_explanations=explain, log=False, at=at)
-    document = {**vars(answer), "items": recommendations_document(answer.items)}
+    said = {name: value for name, value in vars(answer).items() if name != "degraded" or value}  # as the API does
+    document = {**said, "items": recommendations_document(answer.items)}
     show(document, as_json, recommendations_tables(answer.items, f"For {user}, by model {answer.model_version}"))
 
 

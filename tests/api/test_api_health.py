@@ -20,7 +20,7 @@ def test_without_a_model_the_catalogue_and_events_work(bare):
     assert bare.put("/v1/articles/n1", json={"title": "First"}).status_code == 201
     assert send(bare, event(article="n1"))["accepted"] == 1
     assert bare.get("/v1/users/u1").json()["clicks"] == 1
-    assert bare.get("/v1/models").json() == {"live": None, "versions": []}
+    assert bare.get("/v1/models").json() == {"live": None, "experiment": None, "versions": []}
 
 
 def test_without_a_model_recommendations_say_what_to_do(bare):

@@ -87,7 +87,7 @@ class TestAnEmptyDatabase:
         upgrade(Settings(home=cli.home, _env_file=None))
 
     def test_there_is_no_model(self, cli: Cli) -> None:
-        assert cli.json("models") == {"versions": [], "live": None}
+        assert cli.json("models") == {"versions": [], "live": None, "experiment": None}
         assert "There is no model yet" in cli.run("models").out
 
     @pytest.mark.parametrize(

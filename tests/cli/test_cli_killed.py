@@ -139,7 +139,7 @@ def test_the_first_training_of_all(cli: Cli, tmp_path: Path) -> None:
     settings = made_world.plain_settings(cli.home)
     made_training.untrained(settings, tmp_path).kw["bind"].dispose()
     killed_at(Place(MODELS, "promote"), cli.home, *TRAINED)
-    assert cli.json("models") == {"versions": [], "live": None}
+    assert cli.json("models") == {"versions": [], "live": None, "experiment": None}
     assert "No model is live yet" in cli.fails("recommend", "u01")
     cli.monkeypatch.setattr(train_room, "fit", made_training.quick_fit)
     version = cli.json(*TRAINED)["version"]

@@ -15,6 +15,8 @@ from recsys.settings import Settings
 AT = rfc3339(NOW)
 LINE = {"article_id", "title", "section", "image_url", "published_at", "position", "score", "source"}
 
+EXPLAINED = {"because", "modalities", "features", "because_of", "shapley", "moved_by"}
+
 
 @pytest.fixture(autouse=True)
 def _on_the_site(site: Settings) -> None:
@@ -49,7 +51,7 @@ class TestRecommend:
 
     def test_with_explanations(self, cli: Cli) -> None:
         items = cli.json("recommend", "u01", "--explain", "--at", AT)["items"]
-        assert all(line["explanation"].keys() == {"because", "modalities", "features"} for line in items)
+        assert all(line["explanation"].keys() == EXPLAINED for line in items)
 
     def test_the_past_knows_nothing_of_what_came_later(self, cli: Cli, site: Settings) -> None:
         earlier = NOW - 2 * DAY
