@@ -12,6 +12,7 @@ from api.admission import Admission
 from api.deps import Running
 from api.keyring import Keyring
 from api.limits import Limits
+from api.memory import give_back_memory
 from api.paths import RawPath
 from api.requests import Requests, Routed
 from api.routes import (
@@ -75,6 +76,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     live = Live(sessions, settings, expected_ids(settings), until=time.time())
     recommender = Recommender(sessions, settings, live)
     _warm_up(recommender)
+    give_back_memory()
     live.start()
     recommender.served.start()
     keyring = Keyring(sessions)

@@ -1,4 +1,7 @@
-"""What routes depend on, as annotated types."""
+"""What routes depend on, as annotated types.
+
+What only hands something on is ``async``: FastAPI would hand other functions to a thread each time.
+"""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -28,26 +31,26 @@ class Running:
     admission: Admission
 
 
-def _running(request: Request) -> Running:
+async def _running(request: Request) -> Running:
     return cast(Running, request.app.state.running)
 
 
 RunningDep = Annotated[Running, Depends(_running)]
 
 
-def _settings(running: RunningDep) -> Settings:
+async def _settings(running: RunningDep) -> Settings:
     return running.settings
 
 
-def _sessions(running: RunningDep) -> Sessions:
+async def _sessions(running: RunningDep) -> Sessions:
     return running.sessions
 
 
-def _live(running: RunningDep) -> Live:
+async def _live(running: RunningDep) -> Live:
     return running.live
 
 
-def _recommender(running: RunningDep) -> Recommender:
+async def _recommender(running: RunningDep) -> Recommender:
     return running.recommender
 
 

@@ -72,6 +72,8 @@ class Keyring:
                 self._callers = _read(self._sessions)
             except (SQLAlchemyError, RecsysError) as error:
                 log.warning("the API keys could not be read, the last known ones count: %s", error)
+            except Exception:  # without this thread a revoked key would go on to count
+                log.exception("the API keys could not be read, the last known ones count")
             self._looks = begun
             self._stopped.wait(STEP)  # however many unknown keys are tried, the database is asked 50 times a second
 

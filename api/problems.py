@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError
-from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from recsys.domain import NotKnownError, NotPossibleError, NotReadyError, RecsysError
+from recsys.serving.breaker import UNANSWERED
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RecsysError, _explained)
-    app.add_exception_handler(OperationalError, _database)
+    for unanswered in UNANSWERED:
+        app.add_exception_handler(unanswered, _database)
     app.add_exception_handler(Exception, _unexpected)
 
 

@@ -19,6 +19,7 @@ from recsys.database.session import open_sessions, writing
 from recsys.domain import RecsysError
 from recsys.lifecycle.train import train
 from recsys.lifecycle.versions import new_version
+from recsys.pipeline.load import CATALOGUE
 from recsys.settings import Settings
 from recsys.snapshots.snapshot import read_snapshot, write_snapshot
 
@@ -63,10 +64,13 @@ def _index_all(settings: Settings, sizes: Sizes, folder: Path, versions: int) ->
         model = read_snapshot(folder, lambda ids: articles.keys_of(session, ids))
     for keys in serving_catalogue.blocks(sizes):
         model.views.put(serving_catalogue.content(settings, sizes, keys), keys)
+    with sessions() as session:  # as a training notes it: a start indexes no more than what changes from here on
+        change = articles.last_change(session)
+        known = {**model.metrics, CATALOGUE: [change, articles.changed_at(session, change)]}
     ids = {key: article_id(key) for key in range(1, sizes.articles + 1)}
     names = [f"{new_version()}-{number}" for number in range(versions)]
     for name in names:
-        write_snapshot(replace(model, version=name), settings.snapshots / name, ids)
+        write_snapshot(replace(model, version=name, metrics=known), settings.snapshots / name, ids)
     with writing(sessions) as session:
         for name in names:
             models.add_version(session, version=name, at=time.time(), since=None, until=None, metrics={})

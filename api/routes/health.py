@@ -11,13 +11,13 @@ router = APIRouter()
 
 
 @router.get("/healthz", response_model_exclude_none=True)
-def alive() -> HealthOut:
+async def alive() -> HealthOut:
     """Answers as long as the process does."""
     return HealthOut(status="alive")
 
 
 @router.get("/readyz", response_model_exclude_none=True, responses=documented(503))
-def ready(live: LiveDep) -> HealthOut:
+async def ready(live: LiveDep) -> HealthOut:
     """Answers 200 once a model is live and the log has been read; else 503 with the reason.
 
     A process goes on without the database, and says so.

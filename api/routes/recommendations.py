@@ -25,7 +25,7 @@ router = APIRouter(prefix="/users/{user_id}")
 MOST_EXCLUDED = 1000
 
 
-def _context(
+async def _context(
     page: Annotated[Page | None, Query(description="where the list is shown")] = None,
     context_article: Annotated[Id | None, Query(description="the article being read")] = None,
     device: Annotated[Device | None, Query(description="desktop, mobile, tablet, or another name")] = None,

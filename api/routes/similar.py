@@ -14,7 +14,7 @@ from api.security import needs
 router = APIRouter(prefix="/articles/{article_id}")
 
 
-def _by(
+async def _by(
     live: LiveDep,
     by: Annotated[
         str, Query(description="what is compared: fused, title, image, or another modality of the live model")

@@ -26,7 +26,8 @@ from recsys.evaluation.report import table
 from recsys.ingest import importer
 from recsys.ingest.shift import shifted
 from recsys.lifecycle.encode import encode_new
-from recsys.lifecycle.retrain import Retrained, retrain
+from recsys.lifecycle.jobs import retrain_now
+from recsys.lifecycle.retrain import Retrained
 from recsys.lifecycle.train import evaluate, train
 from recsys.lifecycle.versions import rfc3339
 from recsys.serving.live import Live
@@ -80,7 +81,7 @@ def _tour(tour: _Tour) -> tuple[dict[str, Any], list[Any]]:
     with sessions() as session:
         went_live = models.live_version(session) == model.version
     tour.timed("import", lambda: _import(sessions, shift, last_day, None, tour.report))
-    again = tour.timed("retrain", lambda: retrain(sessions, settings, report=tour.report))
+    again = tour.timed("retrain", lambda: retrain_now(sessions, settings, report=tour.report))
     before, after, similar, clicked = tour.timed("recommend", lambda: _recommended(sessions, settings))
     document = {
         "sample": "synthetic", "version": model.version, "promoted": went_live, "metrics": judged.summary,

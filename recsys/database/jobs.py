@@ -131,19 +131,20 @@ def waits(session: Session, kind: str, at: Timestamp) -> bool:
 def _free(session: Session, kind: str, at: Timestamp) -> JobRow | None:
     """The job of a kind that waits or runs, after one that was abandoned is marked so. Others wait meanwhile."""
     one_at_a_time(session, f"jobs {kind}")
-    job = _unfinished(session, kind)
+    job = _unfinished(session, kind, locked=True)
     if job is not None and job.status == RUNNING and (silence := _silence(job, at)) > LEASE:
         job.status, job.finished_at = FAILED, at
         job.error = ABANDONED.format(owner=job.owner, silence=silence)
         session.flush()
-        job = _unfinished(session, kind)
+        job = _unfinished(session, kind, locked=True)
     return job
 
 
-def _unfinished(session: Session, kind: str) -> JobRow | None:
-    """The one that runs, else the one that waits."""
+def _unfinished(session: Session, kind: str, *, locked: bool = False) -> JobRow | None:
+    """The one that runs, else the one that waits; ``locked`` against a sign of life at this very moment."""
     rows = select(JobRow).where(JobRow.kind == kind, JobRow.status.in_((WAITING, RUNNING)))
-    return session.scalar(rows.order_by(JobRow.status, JobRow.created_at).limit(1))  # "running" < "waiting"
+    rows = rows.order_by(JobRow.status, JobRow.created_at).limit(1)  # "running" < "waiting"
+    return session.scalar(rows.with_for_update() if locked else rows)
 
 
 def _silence(job: JobRow, at: Timestamp) -> float:

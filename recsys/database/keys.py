@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from recsys.database import audit
+from recsys.database.bulk import one_at_a_time
 from recsys.database.tables import KeyRow
 from recsys.domain import NotKnownError, NotPossibleError, Timestamp
 
@@ -42,6 +43,7 @@ def create(session: Session, name: str, scopes: Sequence[str], *, at: Timestamp,
     Raises:
         NotPossibleError: when an unrevoked key has this name.
     """
+    one_at_a_time(session, "keys")  # or two of one name could be made at once, and revoking it would end one of them
     if name in {row.name for row in listed(session) if row.revoked_at is None}:
         raise NotPossibleError(f"There is a key named {name!r} already: choose another name, or revoke it first.")
     key = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)

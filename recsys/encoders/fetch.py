@@ -42,7 +42,7 @@ async def fetch(address: str, hosts: frozenset[str] = frozenset()) -> bytes:
             data = await _followed(httpx.URL(address), hosts)
     except TimeoutError as error:
         raise BrokenPictureError(f"{address} took longer than {SECONDS:.0f} s") from error
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, OverflowError, ValueError) as error:  # overflow: of a port
         raise BrokenPictureError(f"{address}: {error or type(error).__name__}") from error
     check_head(data)
     return data

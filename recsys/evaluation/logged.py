@@ -52,7 +52,8 @@ def _compared(one: LoggedList, answer: Answer, clicked: set[tuple[int, int]]) ->
     """Weights, clicks and expectations at the places of one list (3, n)."""
     compared = np.zeros((3, len(one.shown)))
     n = len(answer.keys)
-    compared[0, :n] = (answer.keys == one.shown[:n]) / one.propensities[:n]
+    agreed, chances = answer.keys == one.shown[:n], one.propensities[:n]
+    np.divide(1.0, chances, out=compared[0, :n], where=agreed & (chances > 0))  # a tiny chance may be logged as 0
     compared[1] = [(one.position, key) in clicked for key in one.shown.tolist()]
     compared[2, :n] = answer.scores
     return compared

@@ -100,7 +100,7 @@ def title_signatures(titles: Floats32) -> Floats32:
     return signatures
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def compute_features(
     state: ArticleState,
     attributes: Attributes,

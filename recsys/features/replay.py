@@ -132,7 +132,7 @@ def fold_live(state: ArticleState, attributes: Attributes, log: EventLog, views:
         first = last
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _replay(
     state: ArticleState, rings: UserRings, pool: Pool, attributes: Attributes, scratch: Scratch, events: Events,
     slot: Ints, offsets: Ints, keys: Ints, features: Floats32, history: Ints, history_at: Floats,
@@ -169,7 +169,7 @@ def _replay(
         first = last
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _fold_stamp(
     state: ArticleState, rings: UserRings, pool: Pool, attributes: Attributes, events: Events,
     first: int, last: int, t: float, sampled: int,
@@ -192,7 +192,7 @@ def _fold_stamp(
     _ring_events(rings, events, first, last)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _ring_events(rings: UserRings, events: Events, first: int, last: int) -> None:
     for e in range(first, last):
         i = events.row[e]

@@ -66,3 +66,5 @@ def _keep(sessions: Sessions, settings: Settings, stop: threading.Event) -> None
             keeper.write()
         except (RecsysError, SQLAlchemyError, OSError) as error:
             log.warning("no checkpoint was written, next try in %.0f s: %s", pause, error)
+        except Exception:  # a thread that ends would not be missed until the next start takes long
+            log.exception("no checkpoint was written, next try in %.0f s", pause)

@@ -103,6 +103,9 @@ class Fetching:
                 log.warning("what became of pictures could not be noted, everything is looked at again: %s", error)
                 self._mark = None
                 await asyncio.sleep(EVERY)
+            except Exception:  # one article's picture must not keep all others from being fetched
+                log.exception("pictures could not be fetched, the next look comes later")
+                await asyncio.sleep(EVERY)
         for task in self._running:
             task.cancel()
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from logging.config import dictConfig
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -144,7 +145,7 @@ def bury_dead(sessions: Sessions) -> None:
 
 def this_process() -> str:
     """The owner of what this process runs: its host and number."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return f"{_host()}:{os.getpid()}"
 
 
 def _run(
@@ -183,13 +184,13 @@ def _end(lease: Lease, result: dict[str, Any] | str | None) -> None:
                 jobs.hand_back(session, lease.job_id, lease.owner)
             else:
                 jobs.finish(session, lease.job_id, lease.owner, time.time(), result)
-    except (jobs.LostError, SQLAlchemyError) as error:
+    except (RecsysError, SQLAlchemyError) as error:  # lost, or the database is busy or away: what was done stays done
         log.warning("the end of job %s could not be written: %s", lease.job_id, error)
 
 
 def _dead(owner: str) -> bool:
     host, _, number = owner.rpartition(":")
-    if host != socket.gethostname():
+    if host != _host():
         return False
     try:
         os.kill(int(number), 0)
@@ -213,3 +214,10 @@ def _await_end_of_input() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+def _host() -> str:
+    """Where this process's number means something: containers that share a name count their processes apart."""
+    with suppress(OSError):
+        return f"{socket.gethostname()} {Path('/proc/self/ns/pid').readlink()}"
+    return socket.gethostname()

@@ -8,6 +8,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from recsys.database import events, models
+from recsys.database.bulk import one_at_a_time
 from recsys.database.session import Sessions, writing
 from recsys.domain import RecsysError, Timestamp
 from recsys.encoders import expected_ids, load_encoders, with_views
@@ -165,6 +166,7 @@ def _carry_out(
     """Promote or reject, and return what was done: who changed the live version meanwhile has the last word."""
     with writing(sessions) as session:
         guard(session)
+        one_at_a_time(session, "promotions")  # before it is read what is live, and not only when that changes
         live = models.live_version(session)
         if promoted and live not in (rival, version):
             promoted, why = False, MEANWHILE.format(live=live, rival=rival)

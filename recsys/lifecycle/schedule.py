@@ -77,7 +77,8 @@ def _wanted(sessions: Sessions, settings: Settings) -> bool:
         if not due(session, settings.retrain_every, now):
             return False
     with suppress(jobs.OneRunsError), writing(sessions) as session:
-        log.info("the schedule asks for a retraining: job %s", jobs.ask(session, RETRAIN, now))
+        job_id = jobs.ask(session, RETRAIN, now)
+        log.info("the schedule asks for a retraining: job %s", job_id)
     return True
 
 

@@ -9,16 +9,14 @@ from sqlalchemy.orm import Session
 
 from recsys.columns import Catalogue, EventLog, Floats32, Ints
 from recsys.database import articles, events, merges, robots, tail
-from recsys.database.bulk import chunks
 from recsys.database.tail import Extent
 from recsys.database.types import MICROSECOND
 from recsys.domain import Modality, Timestamp
 from recsys.features.features import attributes_of
-from recsys.features.history import UserView
 from recsys.features.replay import Replay, fold_live
 from recsys.features.state import TASTE, ArticleState, empty_state, grown
 from recsys.pipeline.load import TITLE, load_content, signatures, user_room
-from recsys.pipeline.load_users import load_views
+from recsys.pipeline.load_users import load_readers
 from recsys.pipeline.situation import World
 
 log = logging.getLogger(__name__)
@@ -163,11 +161,10 @@ class Follower:
         return merges.as_today(robots.without(new, np.union1d(self.fast, flagged)), self.aliases)
 
     def _fold(self, session: Session, new: EventLog, first: Timestamp) -> None:
-        users: dict[int, UserView] = {}
-        for some in chunks(np.unique(new.clicks.user).tolist()):
-            users |= load_views(session, some, first)
+        users = load_readers(session, np.unique(new.clicks.user).tolist(), first)
+        room = user_room(session)  # asked before the lock is taken: no request waits for the database
         with self.lock:
-            self.users = max(self.users, user_room(session))
+            self.users = max(self.users, room)
             fold_live(self.world.state, self.world.attributes, new, users)
 
 

@@ -46,8 +46,8 @@ class Ground:
         return self.sections[section]
 
     def serves(self, views: Views, world: World, at: Timestamp) -> bool:
-        """Whether a request of ``at`` may be answered from it in place of a ground of its own."""
-        return self.views is views and self.world is world and 0.0 <= at - self.at < LASTS
+        """Whether a request of ``at`` may be answered from it; one that waited may be older than the ground."""
+        return self.views is views and self.world is world and abs(at - self.at) < LASTS
 
 
 def ground_of(views: Views, world: World, at: Timestamp) -> Ground:

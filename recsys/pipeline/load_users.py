@@ -7,6 +7,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from recsys.database import merges, newest
+from recsys.database.users import newest_clicks
 from recsys.domain import Timestamp
 from recsys.features.history import CLICK_LIMIT, SHOWN_LIMIT, UserView, empty_view
 
@@ -26,6 +27,16 @@ def load_views(session: Session, users: Sequence[int], before: Timestamp) -> dic
     short = [user for user in users if short_of_rows(shown[user])]
     shown |= _lists(session, short, before, SHOWN_LIMIT, known) if short else {}
     return {user: user_view(clicks[user], shown[user]) for user in users}
+
+
+def load_readers(session: Session, keys: Sequence[int], before: Timestamp) -> dict[int, UserView]:
+    """What each user had clicked strictly before a time; nothing of what they were shown, which a fold does not ask."""
+    known = merges.aliases(session)
+    read = {user: newest_clicks(session, user, before, CLICK_LIMIT) for user in keys}
+    return {
+        user: user_view([(known.get(row.article, row.article), row.at, row.weight) for row in clicks], [])
+        for user, clicks in read.items()
+    }
 
 
 def short_of_rows(shown: Sequence[Shown]) -> bool:

@@ -62,19 +62,28 @@ def _gather(
     """Candidates for requests that all have the ground's articles to choose from, of what each may have."""
     with stage("retrieve"):
         barred = [len(ground.live) - int(is_kept.sum()) for is_kept in kept]
-        mine = {name: _nearest(ground, name, tastes, SHARE[name] + max(barred)) for name in BY_TASTE}
+        mine = {name: _nearest(ground, name, tastes, kept, barred) for name in BY_TASTE}
         return [
             by_turns(
                 {name: _alike(ground, name, request, kept[row], barred[row]) for name in ALIKE}
-                | {name: _first(mine[name][row], kept[row], SHARE[name]) for name in BY_TASTE}
+                | {name: mine[name][row] for name in BY_TASTE}
             )
             for row, request in enumerate(requests)
         ]
 
 
-def _nearest(ground: Ground, name: str, tastes: Sequence[Taste], k: int) -> list[Ints]:
+def _nearest(
+    ground: Ground, name: str, tastes: Sequence[Taste], kept: Sequence[Bools], barred: Sequence[int]
+) -> list[Ints]:
+    """The nearest that each request may have: one search for all, but for those from whom many articles are barred."""
+    few = [row for row, number in enumerate(barred) if number <= SPARE]
+    k = min(SHARE[name] + max((barred[row] for row in few), default=0), len(ground.live))
     selection = ground.learned if name == "personal" else ground.content
-    return nearest(name, ground.views, tastes, min(k, len(ground.live)), selection)
+    found = dict(zip(few, nearest(name, ground.views, [tastes[row] for row in few], k, selection), strict=True))
+    for row in {*range(len(tastes))} - found.keys():
+        left = _first(ground.live, kept[row], len(ground.live))
+        found[row] = nearest(name, ground.views, [tastes[row]], SHARE[name], left)[0]
+    return [_first(found[row], kept[row], SHARE[name]) for row in range(len(tastes))]
 
 
 def _alike(ground: Ground, name: str, request: Request, kept: Bools, barred: int) -> Ints:

@@ -97,8 +97,10 @@ class VectorIndex:
         self._check(keys, vectors)
         last = len(keys) - 1 - np.unique(keys[::-1], return_index=True)[1]
         with self._writing:
-            self._rows = _with(self._rows, keys[last], np.asarray(vectors[last], np.float32))
-            self._keep_short()
+            new = last[~_same(self._rows, keys[last], vectors[last])]
+            if len(new):
+                self._rows = _with(self._rows, keys[new], np.asarray(vectors[new], np.float32))
+                self._keep_short()
 
     def remove(self, keys: Ints) -> None:
         """Forget these keys; those that are not here are ignored."""
@@ -207,13 +209,15 @@ class VectorIndex:
         self._building.start()
 
     def _build(self, rows: _Rows) -> None:
-        built = _rebased(rows)
-        with self._writing:
-            now = self._rows
-            gone = built.keys[now.find(built.keys) == NONE]
-            since = len(rows.keys) + np.flatnonzero(now.alive[len(rows.keys) :])
-            self._rows = _with(_without(built, gone), now.keys[since], now.matrix[since])
-            self._building = None
+        try:
+            built = _rebased(rows)
+            with self._writing:
+                now = self._rows
+                gone = built.keys[now.find(built.keys) == NONE]
+                since = len(rows.keys) + np.flatnonzero(now.alive[len(rows.keys) :])
+                self._rows = _with(_without(built, gone), now.keys[since], now.matrix[since])
+        finally:
+            self._building = None  # also where there was no memory for it: the next write tries again
 
     def _check(self, keys: Ints, vectors: Floats32) -> None:
         if vectors.shape != (len(keys), self.dim):
@@ -251,6 +255,14 @@ def _with(rows: _Rows, keys: Ints, vectors: Floats32) -> _Rows:
     alive = np.append(rows.alive, np.ones(len(keys), np.bool_))
     alive[old[old != NONE]] = False
     return replace(rows, keys=np.append(rows.keys, keys), buffer=buffer, alive=alive, row_of=row_of)
+
+
+def _same(rows: _Rows, keys: Ints, vectors: Floats32) -> Bools:
+    """Which keys (n,) have these vectors (n, dim) already: a catalogue is often indexed once more after a start."""
+    place = rows.find(keys)
+    same: Bools = place != NONE
+    same[same] = (rows.matrix[place[same]] == vectors[same]).all(axis=1)
+    return same
 
 
 def _without(rows: _Rows, keys: Ints) -> _Rows:

@@ -16,6 +16,7 @@ from recsys.pipeline.model import Model
 from recsys.pipeline.situation import Request
 from recsys.serving.live import Live
 from recsys.settings import Settings
+from recsys.stages import stage
 
 TRIES = 3  # rounds in which articles that are gone from the catalogue are replaced
 
@@ -53,7 +54,8 @@ def answer_many(
 
     A process's copy of the catalogue may lag behind: what is gone is excluded, and those requests are answered again.
     """
-    editors = tuple(rules_in_force(session, requests[0].at)) if requests else ()
+    with stage("hydrate"):
+        editors = tuple(rules_in_force(session, requests[0].at)) if requests else ()
     rules = pipeline.Rules(limit, settings.diversity, settings.section_cap, settings.tired_after, editors, exploration)
     waiting, answers, found = dict(enumerate(requests)), dict[int, pipeline.Answer](), dict[int, Article]()
     for _ in range(TRIES):
@@ -62,7 +64,8 @@ def answer_many(
             answered = pipeline.recommend_many(model, live.reader(), list(waiting.values()), rules, ground)
         answers.update(zip(waiting, answered, strict=True))
         keys = {key for answer in answered for key in answer.keys.tolist()}
-        found.update(current(articles.cards_by_key(session, keys), requests[0].at))
+        with stage("filter"):
+            found.update(current(articles.cards_by_key(session, keys), requests[0].at))
         gone = {i: [key for key in answers[i].keys.tolist() if key not in found] for i in waiting}
         count("filtered", "gone", sum(len(missing) for missing in gone.values()))
         waiting = {i: _without(waiting[i], missing) for i, missing in gone.items() if missing}

@@ -31,7 +31,8 @@ class Cards:
 
     def articles(self, catalogue: Catalogue, keys: Iterable[int]) -> dict[int, Article]:
         """These articles as far as they are known, by key."""
-        return {key: _article(catalogue, key, *self._told[key]) for key in keys if key in self._told}
+        told = ((key, self._told.get(key)) for key in keys)  # the following thread may take one out meanwhile
+        return {key: _article(catalogue, key, *card) for key, card in told if card is not None}
 
     def keys_of(self, catalogue: Catalogue, article_ids: Iterable[str]) -> list[int]:
         """Keys of those ids that the catalogue knows."""

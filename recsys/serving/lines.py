@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from recsys.domain import AppliedRule, Article, Explanation, Recommendation
+from recsys.ingest.pictures import is_address
 from recsys.pipeline import recommend as pipeline
 
 
@@ -32,6 +33,6 @@ def described(
 
 def image_url(article: Article) -> str | None:
     """Where a browser finds the picture: the publisher's address, or this API's own for local files."""
-    if article.image is None or article.image.startswith(("http://", "https://")):
+    if article.image is None or is_address(article.image):
         return article.image
     return f"/v1/articles/{quote(article.article_id, safe='')}/image"

@@ -150,6 +150,8 @@ class Live:
                 if isinstance(error, UNANSWERED):
                     self.database.failed(error)
                 log.warning("the log could not be followed, trying again: %s", error)
+            except Exception:  # without this thread nobody would ever learn anything new, nor that the database is back
+                log.exception("the log could not be followed, trying again")
 
     def _describe(self, session: Session, keys: Ints) -> None:
         """Read cards and vectors of articles that changed."""

@@ -12,9 +12,12 @@ from collections import deque
 from dataclasses import replace
 
 from recsys.database import served
+from recsys.database.bulk import one_at_a_time
 from recsys.database.served import ServedList
 from recsys.database.session import Sessions, writing
 from recsys.domain import NotReadyError
+from recsys.serving.breaker import UNANSWERED
+from recsys.serving.metrics import UNLOGGED
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +86,7 @@ class ServedLog:
     def _write_some(self) -> bool:
         with self._changed:
             some = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
-        done = self._written(some)
+        done = self._settled(some)
         with self._changed:
             self._is_broken = not done
             if done:
@@ -95,14 +98,27 @@ class ServedLog:
                 self._changed.wait_for(lambda: self._is_stopping, PAUSE)
         return done
 
+    def _settled(self, some: list[ServedList]) -> bool:
+        """Write, and give up what can never be written: one such answer must not end the thread or hold up others."""
+        try:
+            return self._written(some)
+        except Exception:
+            if len(some) > 1:
+                return all(self._settled([one]) for one in some)
+            log.exception("an answer cannot be logged, and is given up")
+            UNLOGGED.inc()
+            return True
+
     def _written(self, some: list[ServedList]) -> bool:
         try:
             with writing(self.sessions) as session:
+                if self.served_is_seen:
+                    one_at_a_time(session, "events")  # as whoever writes to the log: commits in the order of times
                 served.log_served(session, some)
                 for answer in some if self.served_is_seen else ():
                     if answer.answer:
                         served.confirm_served(session, answer.impression_id, time.time())
-        except NotReadyError as error:
+        except (NotReadyError, *UNANSWERED) as error:
             log.warning("%d answers could not be logged yet: %s", len(some), error)
             return False
         return True

@@ -88,6 +88,8 @@ class Watch(Collector):
                     self._seldom()
             except SQLAlchemyError as error:  # busy, or away: the last figures stay
                 log.debug("the metrics could not be brought up to date: %s", error)
+            except Exception:
+                log.exception("the metrics could not be brought up to date")
 
     def _often(self, now: Timestamp) -> None:
         model, clock = self.live.model, self.live.clock

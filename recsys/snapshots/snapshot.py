@@ -68,8 +68,12 @@ def read_snapshot(folder: Path, keys_of: KeysOf) -> Model:
     manifest = read_manifest(folder)
     try:
         return _read_files(manifest, folder, keys_of)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:  # RuntimeError: torch, for weights of other shapes
-        raise RecsysError(f"The snapshot in {folder} does not fit this version of recsys: train again.") from error
+    except OSError as error:
+        raise RecsysError(f"The snapshot in {folder} cannot be read ({error}): restore it, or train again.") from error
+    except (RuntimeError, KeyError, ValueError) as error:  # RuntimeError: torch, for weights of other shapes
+        raise OtherVersionError(
+            f"The snapshot in {folder} does not fit this version of recsys: train again."
+        ) from error
 
 
 def _read_files(manifest: Manifest, folder: Path, keys_of: KeysOf) -> Model:

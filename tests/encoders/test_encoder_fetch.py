@@ -144,6 +144,7 @@ def test_a_picture_that_comes_drop_by_drop_is_given_up(
         f"http://{'a' * 300}.example/",
         "http://no.such.invalid/",
         "http://127.0.0.1:1/",
+        "http://127.0.0.1:99999999999999999999/",
     ],
 )
 def test_an_address_that_leads_nowhere_is_refused(address: str) -> None:

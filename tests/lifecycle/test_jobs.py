@@ -16,7 +16,7 @@ from recsys.database import jobs, models
 from recsys.database.jobs import DONE, FAILED, RETRAIN, RUNNING, WAITING, LostError, OneRunsError
 from recsys.database.session import Sessions, writing
 from recsys.database.tables import JobRow
-from recsys.domain import RecsysError
+from recsys.domain import NotReadyError, RecsysError
 from recsys.lifecycle import jobs as room
 from recsys.lifecycle import schedule
 from recsys.lifecycle.jobs import bury_dead, retrain_now, this_process
@@ -104,6 +104,19 @@ def test_who_lost_the_job_is_stopped_and_changes_nothing(
     with pytest.raises(LostError):
         retrain_now(sessions, settings)
     assert (newest(sessions).status, newest(sessions).owner) == (RUNNING, "other:2")
+
+
+def test_a_result_that_cannot_be_written_is_no_failure(
+    sessions: Sessions, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object) -> None:
+        raise NotReadyError("The database could not be written (database is locked); nothing was changed.")
+
+    pretend(monkeypatch, lambda _report, _guard: RESULT)
+    with monkeypatch.context() as once:
+        once.setattr(jobs, "finish", busy)
+        assert retrain_now(sessions, settings) == RESULT
+    assert (newest(sessions).status, newest(sessions).error) == (RUNNING, None)
 
 
 def _refused(report) -> bool:

@@ -105,6 +105,17 @@ def test_nothing_is_lost_while_the_database_takes_nothing(
     assert logged(sessions) == {first, second}
 
 
+def test_an_answer_that_cannot_be_written_neither_ends_the_thread_nor_holds_up_others(
+    sessions: Sessions, served: ServedLog
+) -> None:
+    unheard_of = replace(ITEMS[0], article_id="no such article")
+    names = [served.note(replace(ANSWER, answer=items)) for items in (ITEMS, [unheard_of], ITEMS)]
+    served.flush()
+    after = served.note(ANSWER)
+    served.flush()
+    assert logged(sessions) == {names[0], names[2], after}
+
+
 def test_there_is_a_limit_to_what_waits(sessions: Sessions, served: ServedLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remember, "MOST_WAITING", 0)
     assert served.note(ANSWER) is None
