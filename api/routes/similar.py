@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from fastapi.exceptions import RequestValidationError
 
-from api.deps import LiveDep, RecommenderDep
+from api.deps import ADMITTED, LiveDep, RecommenderDep
 from api.fields import PathId
 from api.problems import documented
 from api.schemas import NeighbourOut, SimilarOut
@@ -27,7 +27,7 @@ async def _by(
     return by
 
 
-@router.get("/similar", responses=documented(404), dependencies=[needs("read")])
+@router.get("/similar", responses=documented(404), dependencies=[needs("read"), ADMITTED])
 def similar(
     article_id: PathId,
     recommender: RecommenderDep,

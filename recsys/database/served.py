@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from recsys.database import articles, users
 from recsys.database.bulk import chunks, insert_new
 from recsys.database.events import IMPRESSIONS, context_columns
-from recsys.database.tables import ArticleRow, ImpressionRow, ServedRow, UserRow
+from recsys.database.tables import ArticleRow, ClickRow, ImpressionRow, ServedRow, UserRow
 from recsys.domain import Context, Page, Recommendation, Timestamp
 
 SERVED = cast(Table, ServedRow.__table__)
@@ -66,6 +66,17 @@ def confirm_served(session: Session, impression_id: str, known_at: Timestamp) ->
         columns = {name: getattr(served, name) for name in LIST_COLUMNS}
         insert_new(session, IMPRESSIONS, [{"impression_id": impression_id, "known_at": known_at, **columns}])
     return True
+
+
+def confirm_clicked(session: Session, impression_ids: Iterable[str], known_at: Timestamp) -> None:
+    """Make impressions of those served lists that a click of the same user named before they were logged."""
+    for chunk in chunks(impression_ids):
+        same = (ServedRow.impression_id == ClickRow.impression_id) & (ServedRow.user == ClickRow.user)
+        named = (
+            select(ServedRow.impression_id).join(ClickRow, same).where(ServedRow.impression_id.in_(chunk)).distinct()
+        )
+        for impression_id in session.scalars(named).all():
+            confirm_served(session, impression_id, known_at)
 
 
 def forget_unseen(session: Session, before: Timestamp, limit: int) -> int:

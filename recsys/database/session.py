@@ -19,7 +19,14 @@ from recsys.settings import Settings, bundled
 Sessions = sessionmaker[Session]
 CONNECTIONS = 50  # of one process at most: PostgreSQL allows 100 unless told otherwise
 BUSY = 15.0  # seconds that SQLite waits for another writer
+POOL = {"pool_size": 5, "max_overflow": CONNECTIONS - 5}  # more than FastAPI has threads: nobody waits for a connection
 PATIENCE = 15  # seconds until a server that does not answer counts as away
+SILENCE = {
+    "tcp_user_timeout": 5000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+}  # a cut line
 
 
 def open_engine(settings: Settings) -> Engine:
@@ -131,7 +138,8 @@ def _open_postgresql(url: URL) -> Engine:
     """A server closes idle connections when it restarts, so each is tried before it is used."""
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg")
-    patience = {} if "connect_timeout" in url.query else {"connect_timeout": PATIENCE}
+    wanted = {"connect_timeout": PATIENCE, **SILENCE}
+    patience = {name: value for name, value in wanted.items() if name not in url.query}
     try:
         return create_engine(
             url, isolation_level="REPEATABLE READ", pool_pre_ping=True, pool_size=5, max_overflow=CONNECTIONS - 5,

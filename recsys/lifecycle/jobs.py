@@ -188,6 +188,14 @@ def _end(lease: Lease, result: dict[str, Any] | str | None) -> None:
         log.warning("the end of job %s could not be written: %s", lease.job_id, error)
 
 
+def _host() -> str:
+    """Where this process's number means something: containers that share a name count their processes apart."""
+    with suppress(OSError):
+        number = Path("/proc/self/ns/pid").readlink().name.strip("pid:[]")
+        return f"{socket.gethostname()}/{number}"
+    return socket.gethostname()
+
+
 def _dead(owner: str) -> bool:
     host, _, number = owner.rpartition(":")
     if host != _host():
@@ -214,10 +222,3 @@ def _await_end_of_input() -> None:
 
 if __name__ == "__main__":
     main()
-
-
-def _host() -> str:
-    """Where this process's number means something: containers that share a name count their processes apart."""
-    with suppress(OSError):
-        return f"{socket.gethostname()} {Path('/proc/self/ns/pid').readlink()}"
-    return socket.gethostname()

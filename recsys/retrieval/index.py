@@ -1,7 +1,7 @@
 """A FAISS index over item vectors that are addressed by article key."""
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import faiss
@@ -29,6 +29,7 @@ class _Rows:
     alive: Bools  # (n,)
     row_of: Ints  # (highest key + 1,) living row of a key, or NONE
     base: faiss.Index  # of the first rows; those behind it are compared one by one
+    told: dict[tuple[int | None, int | None], Bools] = field(default_factory=dict)  # see ``VectorIndex.says``
 
     @property
     def matrix(self) -> Floats32:
@@ -154,6 +155,14 @@ class VectorIndex:
         gathered[known] = rows.matrix[place[known]]
         return gathered, known
 
+    def says(self, keys: Ints, part: slice) -> Bools:
+        """Which articles (n,) have something in a part of the vectors' columns; worked out once for each state."""
+        rows = self._rows
+        name = (part.start, part.stop)
+        if name not in rows.told:
+            rows.told[name] = np.append(rows.matrix[:, part].any(axis=1), False)  # the last is for NONE
+        return rows.told[name][rows.find(keys)]
+
     def save(self, path: Path) -> None:
         """Write a flat FAISS file; its ids are rows, whose articles are ``keys``."""
         flat = faiss.IndexFlatIP(self.dim)
@@ -254,7 +263,7 @@ def _with(rows: _Rows, keys: Ints, vectors: Floats32) -> _Rows:
     row_of[keys] = np.arange(have, size)
     alive = np.append(rows.alive, np.ones(len(keys), np.bool_))
     alive[old[old != NONE]] = False
-    return replace(rows, keys=np.append(rows.keys, keys), buffer=buffer, alive=alive, row_of=row_of)
+    return replace(rows, keys=np.append(rows.keys, keys), buffer=buffer, alive=alive, row_of=row_of, told={})
 
 
 def _same(rows: _Rows, keys: Ints, vectors: Floats32) -> Bools:

@@ -40,7 +40,6 @@ def _nearest(model: Model, key: int, by: str, limit: int, allowed: Ints) -> tupl
         index, part, query = views.content, space.parts[by], space.only(by, views.content.vectors(wanted)[0])
     else:
         raise NotKnownError(f"There is no view {by!r}: choose fused, {' or '.join(space.modalities)}.")
-    told = index.vectors(allowed)[0][:, part].any(axis=1)
-    scores, keys = index.search(query, limit, allowed=allowed[told])
+    scores, keys = index.search(query, limit, allowed=allowed[index.says(allowed, part)])
     found = (keys[0] >= 0) & query.any()
     return scores[0][found], keys[0][found]

@@ -112,9 +112,9 @@ class ServedLog:
     def _written(self, some: list[ServedList]) -> bool:
         try:
             with writing(self.sessions) as session:
-                if self.served_is_seen:
-                    one_at_a_time(session, "events")  # as whoever writes to the log: commits in the order of times
+                one_at_a_time(session, "events")  # as whoever writes to the log: commits in the order of times
                 served.log_served(session, some)
+                served.confirm_clicked(session, [answer.impression_id for answer in some], time.time())
                 for answer in some if self.served_is_seen else ():
                     if answer.answer:
                         served.confirm_served(session, answer.impression_id, time.time())

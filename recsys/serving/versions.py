@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from threading import RLock
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 BLOCK = 4096  # articles whose vectors are computed at once
 AT_A_LOOK = 4 * BLOCK  # articles that a version catches up with before the log is looked at again
 EVERYTHING = sys.maxsize
+AGAIN = 5.0  # seconds until a version that could not be read is tried again: its files are read whole each time
 NOTHING = np.zeros(0, np.int64)
 
 
@@ -35,6 +37,9 @@ class Versions:
         self.live: Model | None = None  # the promoted one, or the last before it that could be loaded
         self.experiment: Experiment | None = None  # in force, whether its version could be loaded or not
         self._behind: dict[str, Ints] = {}  # by version, articles that are still to be indexed
+        self._failed: dict[
+            str, tuple[float, str]
+        ] = {}  # when to read a version again that could not be read, and why not
         self.trouble: str | None = None  # why a version that should be served is not
 
     def follow(self, session: Session, catalogue: Catalogue) -> None:
@@ -76,13 +81,19 @@ class Versions:
             return self.live
         if version in self.models:
             return self.models[version]
+        if (failed := self._failed.get(version)) and time.monotonic() < failed[0]:
+            troubles.append(failed[1])
+            return None
         try:
             model = read_snapshot(self.settings.snapshots / version, lambda ids: articles.keys_of(session, ids))
             here = present(catalogue)
             if self.live is not None:  # else all of them are indexed before it answers
                 index(session, model, here[~np.isin(here, model.views.learned.keys)])
+            for one in (model.views.learned, model.views.content):
+                one.settle()  # a search without a base would look at every row
         except RecsysError as error:
             troubles.append(f"Version {version} is not served: {error}")
+            self._failed = {version: (time.monotonic() + AGAIN, troubles[-1])}
             return None
         return model
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import event, func, select
 
-from recsys.database import articles
+from recsys.database import articles, events
 from recsys.database.served import ServedList
 from recsys.database.session import Sessions, open_sessions, upgrade, writing
 from recsys.database.tables import ImpressionRow, ServedRow
-from recsys.domain import Article, Context, Recommendation
+from recsys.domain import Article, Click, Context, Recommendation
 from recsys.serving import remember
 from recsys.serving.remember import ServedLog
 from recsys.settings import Settings
@@ -119,3 +119,16 @@ def test_an_answer_that_cannot_be_written_neither_ends_the_thread_nor_holds_up_o
 def test_there_is_a_limit_to_what_waits(sessions: Sessions, served: ServedLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remember, "MOST_WAITING", 0)
     assert served.note(ANSWER) is None
+
+
+def test_a_click_that_was_quicker_than_the_log_makes_an_impression(sessions: Sessions) -> None:
+    """It came to another process, which did not know the list yet."""
+    log = ServedLog(sessions, served_is_seen=False)
+    log.start()
+    with writing(sessions) as session:  # nobody else writes meanwhile
+        name, strangers = log.note(ANSWER), log.note(ANSWER)
+        clicks = [Click("e1", "ann", "a", 11.0, name), Click("e2", "bob", "a", 11.0, strangers)]
+        events.add_clicks(session, clicks)
+    log.stop()
+    with sessions() as session:
+        assert session.scalars(select(ImpressionRow.impression_id)).all() == [name]

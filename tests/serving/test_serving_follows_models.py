@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from made_world import NOBODY, NOW
@@ -12,6 +13,7 @@ from serving_site import Site, story
 from recsys.database.session import writing
 from recsys.database.tables import PromotionRow
 from recsys.domain import NotReadyError
+from recsys.serving import versions
 from recsys.serving.answering import live_model
 
 
@@ -121,7 +123,9 @@ def test_a_damaged_snapshot_is_refused_and_the_old_one_goes_on(site: Site, damag
     assert live.trouble is None
 
 
-def test_a_snapshot_that_was_repaired_is_served_at_the_next_look(site: Site) -> None:
+def test_a_snapshot_that_was_repaired_is_served_at_the_next_look_but_not_tried_at_each(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     live = site.live()
     site.add_version("second")
     folder = site.snapshot("second")
@@ -130,6 +134,10 @@ def test_a_snapshot_that_was_repaired_is_served_at_the_next_look(site: Site) -> 
     live.refresh()
     assert "second" in (live.trouble or "")
     folder.with_name("elsewhere").rename(folder)
+    live.refresh()
+    assert "second" in (live.trouble or "")
+    later = time.monotonic() + versions.AGAIN
+    monkeypatch.setattr(versions, "time", SimpleNamespace(monotonic=lambda: later))
     live.refresh()
     assert (version_of(live), live.trouble) == ("second", None)
 
