@@ -1,6 +1,7 @@
 """Makes the FastAPI application: its routes, and what runs while it is up."""
 
 import logging
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 
 ANYWHERE = (408, 413, 414)  # statuses of problems that every route may answer
 COMMON = (401, 403, *ANYWHERE, 422, 503)  # and those below /v1
+SWITCH = 0.0005  # seconds until a thread lets others have the interpreter, for which an answer comes back often
 DESCRIPTION = "News recommendations from click logs, headlines and pictures."
 
 
@@ -71,6 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
+    sys.setswitchinterval(SWITCH)
     sessions = open_sessions(settings)
     apply_setting(sessions, settings)
     live = Live(sessions, settings, expected_ids(settings), until=time.time())

@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         0.5, gt=0, allow_inf_nan=False,
         description="how far from the best such a list may be, in standard deviations of the candidates' utilities",
     )  # fmt: skip
-    answers_at_once: int = Field(2, ge=1, description="recommendations that one process computes at a time")
+    answers_at_once: int = Field(1, ge=1, description="recommendations that one process computes at a time")
     most_waiting: int = Field(
         128, ge=0, description="requests of a process that may wait for that; further ones get a 503 with Retry-After"
     )
