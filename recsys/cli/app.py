@@ -7,19 +7,20 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from recsys.cli.context import Json, Time, limit_threads, load_settings, open_recommender, show
+from recsys.cli.context import Json, Time, check_window, limit_threads, load_settings, open_recommender, show
 from recsys.cli.doctor import doctor
 from recsys.cli.endings import Commands, StoppedError
 from recsys.cli.export import export
+from recsys.cli.judging import evaluate
 from recsys.cli.keys import check_host, keys
 from recsys.cli.output import (
     err,
     neighbours_table,
-    parse_time,
     progress,
     recommendations_document,
     recommendations_tables,
 )
+from recsys.cli.versions import models, promote, rollback
 from recsys.domain import RecsysError
 
 app = typer.Typer(
@@ -68,7 +69,7 @@ def import_log(
     from recsys.database.session import open_sessions
     from recsys.ingest.importer import import_path
 
-    _check_window(since, until)
+    check_window(since, until)
     settings = load_settings()
     sessions = open_sessions(settings)
     with progress() as report:
@@ -120,7 +121,7 @@ def train(
     from recsys.lifecycle.finetune import train_with_finetuned_title
     from recsys.lifecycle.train import train as plainly
 
-    _check_window(since, until)
+    check_window(since, until)
     settings = load_settings()
     sessions = open_sessions(settings)
     run = train_with_finetuned_title if finetune_title else plainly
@@ -137,39 +138,7 @@ def train(
     show(document, as_json, f"Version {model.version} was trained in {model.metrics['seconds']} s. {state}")
 
 
-@app.command()
-def evaluate(
-    since: Annotated[
-        float | None, typer.Option(parser=parse_time, metavar="TIME", help="begin of the window, RFC 3339")
-    ] = None,
-    until: Time = None,
-    version: Annotated[str | None, typer.Option(help="the newest unless named")] = None,
-    pool: Annotated[
-        Literal["shown", "live"], typer.Option(help="rank each logged list, or all live articles")
-    ] = "shown",
-    off_policy: Annotated[
-        bool, typer.Option("--off-policy", help="estimate its clicks per list from lists served with exploration")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Replay a window of the log point-in-time and score a version on it."""
-    from recsys.database.session import open_sessions
-    from recsys.evaluation.sheet import sheet
-    from recsys.lifecycle.train import evaluate as run
-
-    _check_window(since, until)
-    if off_policy:
-        _evaluate_off_policy(version, since, until, as_json)
-        return
-    if since is None:
-        raise typer.BadParameter("--since is needed, except with --off-policy: name the begin of the window.")
-    settings, live = load_settings(), pool == "live"
-    with progress() as report:
-        judged = run(
-            open_sessions(settings), settings, version=version, since=since, until=until, live=live,
-            progress=lambda done, total: report("lists", done, total),
-        )  # fmt: skip
-    show(judged.summary, as_json, sheet(judged.summary, live=live))
+app.command()(evaluate)
 
 
 @app.command()
@@ -189,28 +158,7 @@ def retrain(
     show(done, as_json, f"Version {done.version} was {verb}: {done.why}.")
 
 
-@app.command()
-def models(as_json: Json = False) -> None:
-    """List the model versions, and what readers made of their lists."""
-    from recsys.database import models as known
-    from recsys.database.session import open_sessions
-    from recsys.evaluation import traffic
-    from recsys.lifecycle.versions import describe
-
-    settings = load_settings()
-    with open_sessions(settings)() as session:
-        live, rows = known.live_version(session), [describe(row) for row in known.versions(session)]
-        limit = settings.robot_clicks_per_hour
-        seen, running = traffic.traffic(session, robot_limit=limit), traffic.comparison(session, robot_limit=limit)
-    listed = [{**row, "traffic": seen.get(row["version"], traffic.NOTHING)} for row in rows]
-    lines = [
-        f"{'*' if row['version'] == live else ' '} {row['version']}  {row['status']}  {traffic.line(row['traffic'])}  "
-        f"{row['reason'] or ''}"
-        for row in listed
-    ]
-    lines += [] if running is None else [traffic.verdict(running)]
-    document = {"versions": listed, "live": live, "experiment": running}
-    show(document, as_json, "\n".join(lines) or "There is no model yet.")
+app.command()(models)
 
 
 @app.command()
@@ -230,25 +178,8 @@ def robots(as_json: Json = False) -> None:
     show({"robots": found}, as_json, "\n".join(lines) or "There are no robots.")
 
 
-@app.command()
-def promote(version: str, as_json: Json = False) -> None:
-    """Make a version live."""
-    from recsys.database.session import open_sessions
-    from recsys.lifecycle.train import promote as run
-
-    run(open_sessions(load_settings()), load_settings(), version)
-    show({"live": version}, as_json, f"Version {version} is live.")
-
-
-@app.command()
-def rollback(as_json: Json = False) -> None:
-    """Make the version live that was live before."""
-    from recsys.database.session import open_sessions
-    from recsys.lifecycle.versions import rollback as run
-
-    settings = load_settings()
-    version = run(open_sessions(settings), settings)
-    show({"live": version}, as_json, f"Version {version} is live again.")
+app.command()(promote)
+app.command()(rollback)
 
 
 @app.command()
@@ -315,22 +246,3 @@ def demo(as_json: Json = False) -> None:
     from recsys.cli.demo import run_demo
 
     run_demo(load_settings(), as_json=as_json)
-
-
-def _evaluate_off_policy(version: str | None, since: float | None, until: float | None, as_json: bool) -> None:
-    from recsys.database.session import open_sessions
-    from recsys.evaluation.sheet import off_policy_sheet
-    from recsys.lifecycle.off_policy import evaluate_off_policy
-
-    settings = load_settings()
-    with progress() as report:
-        summary = evaluate_off_policy(
-            open_sessions(settings), settings, version=version, since=since, until=until,
-            progress=lambda done, total: report("lists", done, total),
-        )  # fmt: skip
-    show(summary, as_json, off_policy_sheet(summary))
-
-
-def _check_window(since: float | None, until: float | None) -> None:
-    if since is not None and until is not None and since >= until:
-        raise typer.BadParameter("--since must lie before --until, or there is nothing between them.")

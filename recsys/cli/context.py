@@ -64,3 +64,9 @@ def limit_threads(settings: Settings) -> None:
     if settings.threads:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, str(settings.threads))
+
+
+def check_window(since: float | None, until: float | None) -> None:
+    """Refuse a window that ends before it begins."""
+    if since is not None and until is not None and since >= until:
+        raise typer.BadParameter("--since must lie before --until, or there is nothing between them.")

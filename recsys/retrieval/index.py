@@ -68,12 +68,11 @@ class VectorIndex:
 
     Which FAISS index is behind it depends on their number, see ``bases``; the scores are always those of the float32
     vectors. Searches may run in other threads while one thread writes: they see the state before or after, never
-    between. ``exact_searches`` counts those in which a strict filter made an approximate index useless.
+    between.
     """
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
-        self.exact_searches = 0
         self._writing = threading.RLock()
         self._building: threading.Thread | None = None
         self._rows = _based(np.zeros(0, np.int64), np.zeros((0, dim), np.float32))
@@ -199,7 +198,6 @@ class VectorIndex:
         if not width:
             return [chosen.behind] * len(queries)
         if not bases.is_exact(base) and len(chosen.in_base) < FEW * base.ntotal:
-            self.exact_searches += 1
             count("exact_fallback")
             return [np.append(chosen.in_base, chosen.behind)] * len(queries)
         places = base.search(queries, width, params=chosen.parameters)[1]

@@ -12,7 +12,8 @@ STAGES = ("hydrate", "retrieve", "filter", "score", "select", "log")
 BOUNDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 STAGE_BOUNDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.5)  # seconds
 
-disable_created_metrics()  # when each series began: as many series again, which nobody reads
+# when each series began: as many series again, which nobody reads
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 REQUESTS = Counter("recsys_requests", "Requests answered.", ["route", "method", "status"])
 REQUEST_SECONDS = Histogram(
