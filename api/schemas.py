@@ -1,7 +1,7 @@
 """Requests and answers, as pydantic models and annotated types."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -290,59 +290,6 @@ class UserMergedOut(BaseModel):
     clicks: int
     impressions: int
     served: int
-
-
-class TrafficOut(BaseModel):
-    """What readers made of the lists of a version; robots, and lists that nobody confirmed as seen, are left out."""
-
-    users: int
-    impressions: int = Field(description="lists that were seen")
-    clicked: int = Field(description="of these, lists in which something was opened")
-    clicks: int = Field(description="articles that were opened in them")
-    ctr: float | None = Field(description="clicked / impressions")
-    confidence: tuple[float, float] | None = Field(description="95% interval of the CTR, with users as units")
-
-
-class ComparisonOut(BaseModel):
-    """The experiment that runs: two versions on the traffic since it began."""
-
-    version: str
-    live: str
-    share: float = Field(description="of the users that get the version")
-    since: datetime = Field(description="when the share was set, or the live version went live if that was later")
-    traffic: dict[str, TrafficOut] = Field(description="of both versions, since then")
-    difference: float | None = Field(description="CTR of the version less that of the live one")
-    confidence: tuple[float, float] | None = Field(description="95% interval of the difference")
-    p_value: float | None = Field(description="two-sided, over users")
-    significant: bool | None = Field(description="p_value below 0.05; null while too little was seen to say")
-
-
-class ModelOut(BaseModel):
-    """One model version."""
-
-    version: str
-    live: bool
-    status: str = Field(description="candidate, promoted or rejected")
-    reason: str | None
-    created_at: datetime
-    since: datetime | None = Field(description="begin of the log that it was trained on")
-    until: datetime | None = Field(description="end of the log that it was trained on")
-    metrics: dict[str, Any]
-    traffic: TrafficOut
-
-
-class ModelsOut(BaseModel):
-    """All model versions, oldest first."""
-
-    live: str | None
-    experiment: ComparisonOut | None = Field(description="null where none runs")
-    versions: list[ModelOut]
-
-
-class LiveOut(BaseModel):
-    """Which version is live now."""
-
-    live: str
 
 
 class HealthOut(BaseModel):

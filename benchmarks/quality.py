@@ -13,7 +13,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +38,26 @@ Row = dict[str, Any]
 def main() -> None:
     """Parse the command, run it, print its tables and write its JSON."""
     options = _parser().parse_args()
-    started = time.perf_counter()
     torch.set_num_threads(options.threads)
-    rows: list[Row] = []
+    with threadpool_limits(options.threads), tempfile.TemporaryDirectory() as folder:
+        tell(options.run(options, options.home or Path(folder)), options.json, options.threads)
+
+
+def tell(made: Iterable[Row], file: Path | None, threads: int = 1, width: int = 190) -> None:
+    """Print each row as it is made, then their tables, and write them to a file; end where it cannot go on."""
+    started, rows = time.perf_counter(), list[Row]()
     try:
-        with threadpool_limits(options.threads), tempfile.TemporaryDirectory() as folder:
-            for row in options.run(options, options.home or Path(folder)):
-                rows.append(row)
-                Console(stderr=True).print(row)
+        for row in made:
+            rows.append(row)
+            Console(stderr=True).print(row)
     except RecsysError as error:
         sys.exit(str(error))
     seconds = round(time.perf_counter() - started, 1)
     for title, some in tables(rows).items():
         print(f"\n{title}")
-        Console(width=190).print(table(some, columns(some)))
-    if options.json:
-        write_json(options.json, rows, options.threads, seconds)
+        Console(width=width).print(table(some, columns(some)))
+    if file:
+        write_json(file, rows, threads, seconds)
 
 
 def write_json(file: Path, rows: list[Row], threads: int, seconds: float) -> None:
@@ -66,7 +70,7 @@ def run_movielens(options: argparse.Namespace, home: Path) -> Iterator[Row]:
     """All rows of protocol B."""
     films = movielens.load(options.folder, home, options.titles)
     tests = {"G": [movielens.warm(films)], "C": [movielens.cold(films, i) for i in range(len(films.cold))]}
-    return movielens_rows.rows(
+    yield from movielens_rows.rows(
         films, tests, options.seeds, fusion=options.fusion, peers=options.peers, news=options.news,
         controls=options.controls,
     )  # fmt: skip
@@ -75,7 +79,7 @@ def run_movielens(options: argparse.Namespace, home: Path) -> Iterator[Row]:
 def run_ebnerd(options: argparse.Namespace, home: Path) -> Iterator[Row]:
     """All rows of protocols A and A2."""
     week = ebnerd.load(options.folder, home, options.fusion)
-    return ebnerd_rows.rows(week, options.seeds, peers=options.peers, news=options.news, live=not options.no_live)
+    yield from ebnerd_rows.rows(week, options.seeds, peers=options.peers, news=options.news, live=not options.no_live)
 
 
 def tables(rows: list[Row]) -> dict[str, list[Row]]:

@@ -18,7 +18,6 @@ this takes an hour for each size; ``--home`` keeps the generated newspapers for 
 import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -31,15 +30,13 @@ import serving_fresh
 import serving_inside
 import serving_limits
 import serving_model
-from quality import columns, tables, write_json
-from rich.console import Console
+from quality import tell
 from serving_catalogue import Sizes
 from serving_events import RATE, posting
 from serving_load import at_rate, run_wrk, wrk_version
 from serving_server import Server, serving
 
 from recsys.domain import RecsysError
-from recsys.evaluation.report import table
 from recsys.settings import Settings
 
 ANSWERS, ALONE, FRESH = "answers", "parts of an answer in process, ms", "how soon it is known"
@@ -54,19 +51,11 @@ Row = dict[str, Any]
 def main() -> None:
     """Parse the command, run it, print its tables and write its JSON."""
     options = _parser().parse_args()
-    started, rows = time.perf_counter(), []
     try:
         print(f"load by {wrk_version()}; events: {RATE:.0f} a second", file=sys.stderr)
-        for row in _rows(options):
-            Console(stderr=True).print(row)
-            rows.append(row)
     except RecsysError as error:
         sys.exit(str(error))
-    for title, some in tables(rows).items():
-        print(f"\n{title}")
-        Console(width=170).print(table(some, columns(some)))
-    if options.json:
-        write_json(options.json, rows, 1, round(time.perf_counter() - started, 1))
+    tell(_rows(options), options.json, width=170)
 
 
 def _rows(options: argparse.Namespace) -> Iterator[Row]:

@@ -9,7 +9,6 @@ One thread; seconds are of the process's CPU, which on a free machine is what pa
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,16 +21,13 @@ import torch
 import training_speed
 from clock import Clock
 from ebnerd import HOUR, WEEK, Week
-from quality import columns, tables, write_json
-from rich.console import Console
+from quality import tell
 from training_scale import in_child
 
 from recsys.columns import EventLog, between
 from recsys.database import articles
 from recsys.database.session import open_sessions, upgrade
-from recsys.domain import RecsysError
 from recsys.encoders import load_encoders
-from recsys.evaluation.report import table
 from recsys.features.features import Attributes
 from recsys.features.replay import Replay
 from recsys.ingest.importer import import_path
@@ -51,18 +47,7 @@ def main() -> None:
     """Parse the command, run it, print its tables and write its JSON."""
     options = _parser().parse_args()
     torch.set_num_threads(1)
-    started, rows = time.perf_counter(), []
-    try:
-        for row in _rows(options):
-            Console(stderr=True).print(row)
-            rows.append(row)
-    except RecsysError as error:
-        sys.exit(str(error))
-    for title, some in tables(rows).items():
-        print(f"\n{title}")
-        Console(width=150).print(table(some, columns(some)))
-    if options.json:
-        write_json(options.json, rows, 1, round(time.perf_counter() - started, 1))
+    tell(_rows(options), options.json, width=150)
 
 
 def _rows(options: argparse.Namespace) -> Iterator[Row]:

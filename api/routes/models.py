@@ -1,14 +1,15 @@
 """Model versions: which there are, how good they are, and which one answers."""
 
+from datetime import datetime
 from math import isfinite
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic import BaseModel, Field
 
 from api.deps import SessionsDep, SettingsDep
 from api.fields import PathId, instant
 from api.problems import documented
-from api.schemas import ComparisonOut, LiveOut, ModelOut, ModelsOut
 from api.security import WhoDep, needs
 from recsys.database import models
 from recsys.database.tables import ModelVersionRow
@@ -17,6 +18,59 @@ from recsys.evaluation import traffic
 from recsys.lifecycle import train, versions
 
 router = APIRouter(prefix="/models")
+
+
+class TrafficOut(BaseModel):
+    """What readers made of the lists of a version; robots, and lists that nobody confirmed as seen, are left out."""
+
+    users: int
+    impressions: int = Field(description="lists that were seen")
+    clicked: int = Field(description="of these, lists in which something was opened")
+    clicks: int = Field(description="articles that were opened in them")
+    ctr: float | None = Field(description="clicked / impressions")
+    confidence: tuple[float, float] | None = Field(description="95% interval of the CTR, with users as units")
+
+
+class ComparisonOut(BaseModel):
+    """The experiment that runs: two versions on the traffic since it began."""
+
+    version: str
+    live: str
+    share: float = Field(description="of the users that get the version")
+    since: datetime = Field(description="when the share was set, or the live version went live if that was later")
+    traffic: dict[str, TrafficOut] = Field(description="of both versions, since then")
+    difference: float | None = Field(description="CTR of the version less that of the live one")
+    confidence: tuple[float, float] | None = Field(description="95% interval of the difference")
+    p_value: float | None = Field(description="two-sided, over users")
+    significant: bool | None = Field(description="p_value below 0.05; null while too little was seen to say")
+
+
+class ModelOut(BaseModel):
+    """One model version."""
+
+    version: str
+    live: bool
+    status: str = Field(description="candidate, promoted or rejected")
+    reason: str | None
+    created_at: datetime
+    since: datetime | None = Field(description="begin of the log that it was trained on")
+    until: datetime | None = Field(description="end of the log that it was trained on")
+    metrics: dict[str, Any]
+    traffic: TrafficOut
+
+
+class ModelsOut(BaseModel):
+    """All model versions, oldest first."""
+
+    live: str | None
+    experiment: ComparisonOut | None = Field(description="null where none runs")
+    versions: list[ModelOut]
+
+
+class LiveOut(BaseModel):
+    """Which version is live now."""
+
+    live: str
 
 
 @router.get("", dependencies=[needs("read")])

@@ -11,25 +11,22 @@ from numba import njit
 
 from recsys.columns import NONE, Catalogue, Floats, Floats32, Ints
 from recsys.features.history import UserView, liked_of, taste_of
-from recsys.features.marks import HISTORY, KINDS, Scratch, mark_readers, mark_user, unmark
+from recsys.features.marks import Scratch, mark_readers, mark_user, read_marks, unmark
 from recsys.features.state import (
     CHANCES,
     CLICKS,
     EXPOSURES,
     HALF_LIVES,
     RATES,
-    READERS,
     TASTE,
     ArticleState,
     cell_of,
-    halved,
     left_after,
 )
 
 PRIOR = 10.0  # exposures' worth of the general CTR that every article starts with
 NEVER = 60.0 * 24.0 * 60.0  # minutes since something that never happened
 SIGNED = 256  # titles projected at once
-LIKENESS_HALF_LIFE = 24.0 * 3600.0  # seconds, of readers who are like the user; the shorter ones are its powers
 
 _HALF_LIFE_NAMES = ("30m", "2h", "8h", "24h", "72h")
 COUNTERS = tuple(
@@ -131,7 +128,7 @@ def compute_features(
         published = attributes.published_at[a]
         row[at + 2] = _log_minutes(np.inf if np.isnan(published) else max(0.0, t - published))
         at = _seen(scratch, a, t, row, at + 3)
-        at = _readers(state, scratch, a, t, row, at)
+        at = read_marks(state, a, t, scratch, row, at)
         at = _title_taste(state, taste, a, row, at)
         at = _catalogue(attributes, a, last, request, shares, premium_share, mean_length, row, at)
         row[at:] = tail
@@ -184,42 +181,6 @@ def _seen(scratch: Scratch, a: int, t: float, row: Floats32, at: int) -> int:
     row[at + 2] = np.log1p(scratch.times_clicked[a])
     row[at + 3] = _log_minutes(t - scratch.last_clicked[a] if scratch.times_clicked[a] > 0 else np.inf)
     return at + 4
-
-
-@njit(cache=True)
-def _readers(state: ArticleState, scratch: Scratch, a: int, t: float, row: Floats32, at: int) -> int:
-    """Marks of the article's readers: damped by their number (for marks of 1 / sqrt(readers), a cosine), and by age.
-
-    By age they say how many readers like the user came lately, and how like the user its late readers are: a kernel of
-    readers.
-    """
-    count = min(state.reader_total[a], READERS)
-    sums, like, totals = np.zeros(KINDS), np.zeros(3), np.zeros(3)
-    days = np.empty(count)
-    for i in range(count):  # a loop of its own, which the compiler makes vectors of
-        days[i] = halved(max(0.0, t - state.reader_at[a, i]) / LIKENESS_HALF_LIFE)
-    for i in range(count):
-        day = days[i]
-        some = day * day * day
-        few = (some * some) * (some * some)
-        totals[0] += day
-        totals[1] += some
-        totals[2] += few
-        reader = state.readers[a, i]
-        if scratch.marked[reader] == scratch.reading[0]:
-            for kind in range(KINDS):
-                sums[kind] += scratch.marks[reader, kind]
-            mark = scratch.marks[reader, HISTORY]
-            like[0] += day * mark
-            like[1] += some * mark
-            like[2] += few * mark
-    damping = np.sqrt(count + 4.0)
-    for kind in range(KINDS):
-        row[at + kind] = np.log1p(10.0 * sums[kind] / damping)
-    for h in range(3):
-        row[at + KINDS + 2 * h] = np.log1p(10.0 * like[h])
-        row[at + KINDS + 2 * h + 1] = 10.0 * like[h] / (totals[h] + 1.0)
-    return at + KINDS + 6
 
 
 @njit(cache=True)

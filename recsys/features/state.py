@@ -132,11 +132,11 @@ def left_after(seconds: float) -> tuple[float, float, float, float, float]:
     """What is left of a count after so many seconds, at each half-life: the shorter ones are powers of the longest."""
     three_days = np.exp2(-seconds / HALF_LIVES[4])
     day = three_days * three_days * three_days
-    hours = day * day * day
-    some = hours * hours
-    two = some * some
-    few = two * two
-    return few * few, two, hours, day, three_days
+    eight_hours = day * day * day
+    four_hours = eight_hours * eight_hours
+    two_hours = four_hours * four_hours
+    one_hour = two_hours * two_hours
+    return one_hour * one_hour, two_hours, eight_hours, day, three_days
 
 
 @njit(cache=True)
