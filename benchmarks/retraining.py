@@ -6,9 +6,7 @@ days and never again. Seconds are CPU seconds of ``recsys train``, from reading 
 """
 
 import argparse
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +18,7 @@ import torch
 from clock import Clock
 from ebnerd import DAY, HOUR, Week
 from options import add_common
-from quality import columns, tables, write_json
-from rich.console import Console
+from quality import tell
 from threadpoolctl import threadpool_limits
 
 from recsys.columns import Floats, Ints
@@ -29,7 +26,6 @@ from recsys.domain import RecsysError, Timestamp
 from recsys.evaluation import metrics
 from recsys.evaluation.bootstrap import bootstrap_mean, paired_bootstrap
 from recsys.evaluation.evaluate import Judged, evaluate_shown
-from recsys.evaluation.report import table
 from recsys.lifecycle.train import load_model, train
 
 DAYS, DIFFERENCES, STAGES = "by day", "difference of nDCG@10, paired over users", "CPU seconds by stage"
@@ -70,22 +66,15 @@ class Measured:
 def main() -> None:
     """Parse the command, run it, print its tables and write its JSON."""
     options = _parser().parse_args()
-    started, rows = time.perf_counter(), list[Row]()
     torch.set_num_threads(options.threads)
-    try:
-        with threadpool_limits(options.threads), tempfile.TemporaryDirectory() as folder:
-            week = ebnerd.load(options.folder, options.home or Path(folder))
-            for seed in range(options.seeds):
-                for row in week_rows(week, seed, options.days):
-                    rows.append(row)
-                    Console(stderr=True).print(row)
-    except RecsysError as error:
-        sys.exit(str(error))
-    for title, some in tables(rows).items():
-        print(f"\n{title}")
-        Console(width=150).print(table(some, columns(some)))
-    if options.json:
-        write_json(options.json, rows, options.threads, round(time.perf_counter() - started, 1))
+    with threadpool_limits(options.threads), tempfile.TemporaryDirectory() as folder:
+        tell(_rows(options, options.home or Path(folder)), options.json, options.threads, width=150)
+
+
+def _rows(options: argparse.Namespace, home: Path) -> Iterator[Row]:
+    week = ebnerd.load(options.folder, home)
+    for seed in range(options.seeds):
+        yield from week_rows(week, seed, options.days)
 
 
 def week_rows(week: Week, seed: int, days: int) -> Iterator[Row]:
