@@ -6,13 +6,10 @@ from dataclasses import replace
 import made_world
 import numpy as np
 import pytest
+from made_week import made_week
 
 from recsys.columns import NONE, EventLog, Floats32, Ints
-from recsys.database.session import writing
 from recsys.domain import RecsysError
-from recsys.encoders import expected_ids
-from recsys.lifecycle.train import indexable
-from recsys.pipeline.load import load_dataset
 from recsys.pipeline.model import Heads, Model
 from recsys.pipeline.scorer import input_names
 from recsys.training import fit as fit_room
@@ -25,23 +22,7 @@ TOWERS, HEADS = FitConfig(max_steps=20, batch=128, uniform=32), HeadConfig(epoch
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainingSet]:
-    settings = made_world.Settings(home=tmp_path_factory.mktemp("fit") / "home", _env_file=None)
-    sessions, encoders = made_world.install(settings), expected_ids(settings)
-    with writing(sessions) as session:
-        data = load_dataset(session, encoders, until=made_world.SPLIT)
-    few = {name: np.ascontiguousarray(v[:, :24]) for name, v in data.content.vectors.items()}  # dimensions, for speed
-    yield TrainingSet(
-        log=data.log,
-        attributes=data.attributes,
-        content=replace(data.content, vectors=few),
-        users=data.users,
-        indexed=indexable(data),
-        encoders=encoders,
-        since=-np.inf,
-        until=made_world.SPLIT,
-        live_hours=settings.live_hours,
-    )
-    sessions.kw["bind"].dispose()
+    yield from made_week(tmp_path_factory.mktemp("fit") / "home", made_world.SPLIT)
 
 
 def trained(data: TrainingSet, seed: int = 0) -> Model:

@@ -7,11 +7,9 @@ import made_world
 import numpy as np
 import pytest
 import torch
+from made_week import made_week
 
 from recsys.columns import NONE, between
-from recsys.encoders import expected_ids
-from recsys.lifecycle.train import indexable
-from recsys.pipeline.load import load_dataset
 from recsys.pipeline.model import Model
 from recsys.pipeline.scorer import probabilities_of_lists
 from recsys.training import fit as fit_room
@@ -27,23 +25,7 @@ FIRST, SECOND, THIRD = (made_world.START + days * made_world.DAY for days in (2,
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainingSet]:
-    settings = made_world.Settings(home=tmp_path_factory.mktemp("warm") / "home", _env_file=None)
-    sessions, encoders = made_world.install(settings), expected_ids(settings)
-    with sessions() as session:
-        data = load_dataset(session, encoders, until=THIRD)
-    few = {name: np.ascontiguousarray(v[:, :24]) for name, v in data.content.vectors.items()}  # dimensions, for speed
-    yield TrainingSet(
-        log=data.log,
-        attributes=data.attributes,
-        content=replace(data.content, vectors=few),
-        users=data.users,
-        indexed=indexable(data),
-        encoders=encoders,
-        since=-np.inf,
-        until=THIRD,
-        live_hours=settings.live_hours,
-    )
-    sessions.kw["bind"].dispose()
+    yield from made_week(tmp_path_factory.mktemp("warm") / "home", THIRD)
 
 
 def until(data: TrainingSet, at: float) -> TrainingSet:

@@ -1,0 +1,34 @@
+"""The made world as one training."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import made_world
+import numpy as np
+
+from recsys.encoders import expected_ids
+from recsys.lifecycle.train import indexable
+from recsys.pipeline.load import load_dataset
+from recsys.training.fit import TrainingSet
+
+
+def made_week(home: Path, until: float) -> Iterator[TrainingSet]:
+    """The made world's log before a time, with few dimensions for speed."""
+    settings = made_world.Settings(home=home, _env_file=None)
+    sessions, encoders = made_world.install(settings), expected_ids(settings)
+    with sessions() as session:
+        data = load_dataset(session, encoders, until=until)
+    few = {name: np.ascontiguousarray(v[:, :24]) for name, v in data.content.vectors.items()}
+    yield TrainingSet(
+        log=data.log,
+        attributes=data.attributes,
+        content=replace(data.content, vectors=few),
+        users=data.users,
+        indexed=indexable(data),
+        encoders=encoders,
+        since=-np.inf,
+        until=until,
+        live_hours=settings.live_hours,
+    )
+    sessions.kw["bind"].dispose()
