@@ -47,6 +47,7 @@ def training_set(world: World) -> TrainingSet:
         since=-np.inf,
         until=float(log.clicks.known_at[-1]) + 1.0,
         live_hours=48.0,
+        bounce=1.0,  # no dwell times are known here
     )
 
 
@@ -101,8 +102,8 @@ def _clicks(times: Floats, users: Ints, items: Ints, quality: Floats, generator:
     count, page = len(times), np.zeros(len(times), np.int8)
     return ClickColumns(
         position=np.arange(1, count + 1), user=users[order], article=items[order, chosen[order]], at=at[order],
-        known_at=at[order], weight=np.ones(count), backfilled=np.zeros(count, np.int8), impression=order + 1,
-        page=page, device=page,
+        known_at=at[order], weight=np.ones(count), dwell=np.full(count, np.nan),
+        backfilled=np.zeros(count, np.int8), impression=order + 1, page=page, device=page,
     )  # fmt: skip
 
 

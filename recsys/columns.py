@@ -48,6 +48,7 @@ class ClickColumns:
     at: Floats  # (n,) seconds
     known_at: Floats  # (n,) seconds
     weight: Floats  # (n,) 1 a click, 0 seen only
+    dwell: Floats  # (n,) seconds of reading as the log knows them today, NaN unknown: nothing point-in-time may read it
     backfilled: Small  # (n,) 0 or 1
     impression: Ints  # (n,) position of the impression in the log, or NONE
     page: Small  # (n,) of that list

@@ -57,8 +57,13 @@ class Settings(BaseSettings):
         7.0, gt=0, allow_inf_nan=False, description="an answer that nobody confirmed as seen is forgotten after so long"
     )
     promote_margin: float = Field(
-        0.005, ge=0, description="nDCG@10 that a retrained model may lose and still be promoted"
+        0.005, ge=0, description="nDCG@10 that models retrained one from another may lose in all and still be promoted"
     )
+    bounce: float = Field(
+        0.5, gt=0, le=1,
+        description="what a click that was left at once counts in training, beside one read for half a minute or more; "
+        "1: dwell times change nothing",
+    )  # fmt: skip
     retrain_every: float = Field(
         0.0, ge=0, allow_inf_nan=False, description="hours between two retrainings that the worker starts; 0: none"
     )

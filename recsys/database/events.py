@@ -224,7 +224,7 @@ def _read_clicks(session: Session, where: tuple[ColumnElement[bool], ...]) -> Cl
     statement = (
         select(
             click.position, click.user, click.article, click.at, click.known_at, click.weight, click.backfilled,
-            shown.position.label("impression"), shown.page, shown.device,
+            click.dwell_seconds, shown.position.label("impression"), shown.page, shown.device,
         )
         .outerjoin(shown, and_(shown.impression_id == click.impression_id, shown.known_at <= click.known_at))
         .where(*where)
@@ -238,6 +238,7 @@ def _read_clicks(session: Session, where: tuple[ColumnElement[bool], ...]) -> Cl
         at=np.array([r.at for r in rows], np.float64),
         known_at=np.array([r.known_at for r in rows], np.float64),
         weight=np.array([r.weight for r in rows], np.float64),
+        dwell=np.array([r.dwell_seconds for r in rows], np.float64),  # None becomes NaN
         backfilled=np.array([r.backfilled for r in rows], np.int8),
         impression=np.array([NONE if r.impression is None else r.impression for r in rows], np.int64),
         page=np.array([PAGES.get(r.page, 0) for r in rows], np.int8),

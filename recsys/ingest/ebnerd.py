@@ -84,14 +84,14 @@ def _articles(file: Path, timezone: str) -> Iterator[Entry]:
 
 
 def _behaviors(week: Path, timezone: str) -> Iterator[Entry]:
-    optional = ("read_time", "article_id", "device_type", "is_subscriber")
+    optional = ("read_time", "next_read_time", "article_id", "device_type", "is_subscriber")
     file = week / "behaviors.parquet"
     for batch in read_parquet(
         file, required=BEHAVIOR_COLUMNS, optional=optional, timezone=timezone, file=f"{week.name}/{file.name}"
     ):
         ids, users, times = batch.ids("impression_id"), batch.ids("user_id"), batch.instants("impression_time")
         shown, clicked = batch.text_lists("article_ids_inview"), batch.optional_text_lists("article_ids_clicked")
-        contexts, waits = _contexts(batch), batch.numbers("read_time")
+        contexts, waits, dwells = _contexts(batch), batch.numbers("read_time"), batch.numbers("next_read_time")
         yield from batch.refusals()
         for row in batch.accepted():
             at, user = times[row], users[row]
@@ -101,11 +101,13 @@ def _behaviors(week: Path, timezone: str) -> Iterator[Entry]:
                 continue
             yield batch.found(row, Impression(ids[row], user, at, items, contexts[row]))
             known_at = at + max(waits[row] or 0.0, 0.0)  # read_time is the time until the click, and nothing else
-            for article in clicked[row] or ():
+            opened = clicked[row] or ()
+            dwell = _dwell(dwells[row]) if len(set(opened)) == 1 else None  # of several, which was read so long?
+            for article in opened:
                 if article is None:
                     yield batch.refuse(row, "article_ids_clicked has gaps")
                 else:
-                    click = Click(_event_id(user, article, at), user, article, at, ids[row], known_at)
+                    click = Click(_event_id(user, article, at), user, article, at, ids[row], known_at, dwell)
                     yield batch.found(row, click)
 
 
@@ -151,9 +153,12 @@ def _backfilled(
         return batch.refuse(row, "a click of the history has no time or no article")
     if at >= start:
         return batch.refuse(row, "a click of the history is not before its week")
-    dwell = None if dwell is None or dwell < 0 else dwell
-    click = Click(_event_id(user, article, at), user, article, at, None, start, dwell, backfilled=True)
+    click = Click(_event_id(user, article, at), user, article, at, None, start, _dwell(dwell), backfilled=True)
     return batch.found(row, click)
+
+
+def _dwell(seconds: float | None) -> float | None:
+    return None if seconds is None or seconds < 0 else seconds
 
 
 def _start(week: Path, timezone: str) -> Timestamp:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recsys.columns import NONE, Bools, ClickColumns, EventLog, Ints
+from recsys.columns import NONE, Bools, ClickColumns, EventLog, Floats, Ints
 from recsys.domain import Modality, RecsysError, Timestamp
 from recsys.pipeline.content import Content, ContentSpace
 from recsys.pipeline.histories import Histories
@@ -56,6 +56,7 @@ class Task:
     end: Ints  # (n,) behind its last
     target: Ints  # (n,) place of the clicked article
     negatives: Ints | None  # (n, k) places of articles shown beside it, or NONE
+    grades: Floats | None  # (n,) what each click counts; None: all alike
 
     @property
     def has_content(self) -> Bools:
@@ -90,6 +91,7 @@ class Batch:
     excluded: Tensor  # (batch, c) columns that the user had seen before
     uniform: float  # chance of every article to be sampled, whatever its clicks
     negatives: Tensor | None  # (batch, k), -1 for padding
+    grades: Tensor | None  # (batch,) what each example counts; None: all alike
     view: Tensor | None  # (modalities, u) which view of each article this step sees
 
     def to(self, device: torch.device) -> "Batch":
@@ -105,6 +107,7 @@ def make_task(
     until: Timestamp,
     negatives: Ints | None,
     views: Sequence[Content] = (),
+    grades: Floats | None = None,
 ) -> Task:
     """Examples from the clicks known before ``until``; see ``fit_towers`` for the arguments."""
     kept = np.flatnonzero(clicks.known_at < until)
@@ -130,6 +133,7 @@ def make_task(
         end=end,
         target=target,
         negatives=None if shown is None else np.where(shown == NONE, NONE, np.searchsorted(keys, shown)),
+        grades=None if grades is None else grades[kept][histories.row],
     )
 
 
@@ -164,6 +168,7 @@ def draw(task: Task, rows: Ints, history: int, uniform: int, generator: np.rando
         excluded=torch.from_numpy(excluded[:, :-1]),
         uniform=uniform / len(task.keys),
         negatives=None if task.negatives is None else torch.from_numpy(item[shown]),
+        grades=None if task.grades is None else torch.from_numpy(task.grades[rows]).float(),
         view=_drawn_views(task, len(needed), generator),
     )
 

@@ -14,6 +14,7 @@ from recsys.pipeline.content import Content, ContentSpace
 from recsys.pipeline.drift import REFERENCE
 from recsys.pipeline.model import Heads, Model, Views, views_of
 from recsys.training.carried import TowerStart
+from recsys.training.grades import grades_of, has_dwell
 from recsys.training.heads import HeadConfig, Lists, fit_heads
 from recsys.training.reference import reference
 from recsys.training.replayed import Link, Report, examples_since, replayed
@@ -50,6 +51,7 @@ class TrainingSet:
     since: Timestamp  # lists from here on are examples; what lies before is folded only
     until: Timestamp
     live_hours: float
+    bounce: float  # what a click that was left at once counts beside one that was read
     views: tuple[Content, ...] = ()  # augmented vectors of the articles in the log, for the towers
 
 
@@ -90,6 +92,8 @@ def fit(
         "seconds": round(seconds, 1),
         "examples_per_second": round(len(lists.rows) / seconds),
         "views": len(data.views),
+        "bounce": data.bounce,
+        "dwells": int(has_dwell(data.log.clicks, data.until).sum()),
         "threshold": None if fitted is None else fitted.threshold,
         REFERENCE: reference(lists, modalities, fitted),
         "start": {
@@ -144,7 +148,8 @@ def head_inputs(
         data.attributes, data.users, live_hours=data.live_hours, sampled=SAMPLED, sample_every=every, seed=seed
     )
     modalities = views.towers.content_space.present
-    return views, replayed(replay, data.log, since, chain, modalities, report)
+    grades = grades_of(data.log.clicks, data.until, data.bounce)
+    return views, replayed(replay, data.log, since, chain, modalities, report, grades)
 
 
 def _chain(
@@ -188,8 +193,8 @@ def _views(
         return None
     negatives = shown_not_clicked(log, NEGATIVES, seed)
     towers = fit_towers(
-        data.content, log.clicks, until=until, negatives=negatives, views=data.views, space=space, start=start,
-        config=config, seed=seed, device=device.type,
+        data.content, log.clicks, until=until, negatives=negatives, grades=grades_of(log.clicks, until, data.bounce),
+        views=data.views, space=space, start=start, config=config, seed=seed, device=device.type,
     )  # fmt: skip
     return views_of(towers, data.content, data.indexed)
 

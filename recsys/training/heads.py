@@ -33,6 +33,7 @@ class Lists:
     rows: Floats32  # (rows, width)
     labels: Floats32  # (rows,)
     shown: Bools  # (rows,)
+    grades: Floats32 | None = None  # (rows,) what a click on each counts in the pointwise loss; None: all alike
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -44,7 +45,8 @@ class Lists:
         if keep is not None:
             rows, owner = rows[keep[rows]], owner[keep[rows]]
         offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(lists)))])
-        return Lists(offsets, self.rows[rows], self.labels[rows], self.shown[rows])
+        grades = None if self.grades is None else self.grades[rows]
+        return Lists(offsets, self.rows[rows], self.labels[rows], self.shown[rows], grades)
 
 
 Progress = Callable[[int, int], None]
@@ -133,7 +135,9 @@ def _threshold(head: ListwiseHead, shown: Lists) -> float | None:
     return best_f1_threshold(shown.labels, np.concatenate(chances))
 
 
-def choice_loss(scores: Tensor, mask: Tensor, labels: Tensor, outside: Tensor | None) -> Tensor:
+def choice_loss(
+    scores: Tensor, mask: Tensor, labels: Tensor, outside: Tensor | None, grades: Tensor | None = None
+) -> Tensor:
     """Mean negative log-likelihood of the choices under a softmax over each list and its outside option.
 
     Args:
@@ -141,6 +145,7 @@ def choice_loss(scores: Tensor, mask: Tensor, labels: Tensor, outside: Tensor | 
         mask: (lists, longest) False for padding.
         labels: (lists, longest) 1 clicked.
         outside: (lists,) logits of clicking on nothing; None leaves that option out.
+        grades: (lists, longest) what each click counts, only where there is no outside option; None: all alike.
     """
     logits = scores.masked_fill(~mask, -torch.inf)
     nothing = (labels.sum(1) == 0).to(scores.dtype)
@@ -149,13 +154,18 @@ def choice_loss(scores: Tensor, mask: Tensor, labels: Tensor, outside: Tensor | 
         logits = torch.cat([logits, outside[:, None]], dim=1)
         chosen = torch.cat([labels, nothing[:, None]], dim=1)
     log_likelihood = torch.log_softmax(logits, dim=1).masked_fill(chosen == 0, 0.0)
+    if grades is not None:
+        log_likelihood = log_likelihood * grades
     return -((log_likelihood * chosen).sum(1) / chosen.sum(1).clamp(min=1)).mean()
 
 
 def _fit_pointwise(
     lists: Lists, modalities: tuple[str, ...], config: HeadConfig, seed: int, start: Heads | None, progress: Progress
 ) -> PointwiseHead:
-    """Trained on the lists that sampled live articles were added to: what to find among everything, not in a list."""
+    """Trained on the lists that sampled live articles were added to: what to find among everything, not in a list.
+
+    A click counts by its grade here alone: the listwise stage says how likely a click is, be it a short one.
+    """
     head = PointwiseHead(widths(modalities)[0])
     if start is None:
         head.standardise.fit(torch.from_numpy(lists.rows))
@@ -169,7 +179,8 @@ def _fit_pointwise(
     def loss(batch: Lists) -> Tensor:
         scores, mask = _padded(head(torch.from_numpy(batch.rows)), batch.offsets, 0.0)
         labels, _ = _padded(torch.from_numpy(batch.labels), batch.offsets, 0.0)
-        return choice_loss(scores, mask, labels, None)
+        grades = None if batch.grades is None else _padded(torch.from_numpy(batch.grades), batch.offsets, 1.0)[0]
+        return choice_loss(scores, mask, labels, None, grades)
 
     _descend(head, train, lambda batch: loss(lists.take(batch)), config, seed, progress)
     return head

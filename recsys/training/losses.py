@@ -19,7 +19,12 @@ def log_inclusion(frequency: Tensor, batch: int, uniform: float = 0.0) -> Tensor
 
 
 def sampled_softmax(
-    logits: Tensor, target: Tensor, log_q: Tensor, excluded: Tensor, negatives: Tensor | None = None
+    logits: Tensor,
+    target: Tensor,
+    log_q: Tensor,
+    excluded: Tensor,
+    negatives: Tensor | None = None,
+    grades: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of each target among the sampled articles.
 
@@ -33,10 +38,13 @@ def sampled_softmax(
         log_q: (columns,) log chance that each was sampled.
         excluded: (batch, columns) bool, columns that are no negatives of that row (already clicked by that user).
         negatives: (batch, k) scores of articles shown beside the click and not clicked, -inf for padding.
+        grades: (batch,) what each click counts; None: all alike.
     """
     corrected = logits - log_q
     own = torch.zeros_like(excluded).scatter_(1, target[:, None], True)
     corrected = corrected.masked_fill(excluded & ~own, -torch.inf)
     if negatives is not None:
         corrected = torch.cat([corrected, negatives], dim=1)
-    return torch.nn.functional.cross_entropy(corrected, target)
+    if grades is None:
+        return torch.nn.functional.cross_entropy(corrected, target)
+    return (torch.nn.functional.cross_entropy(corrected, target, reduction="none") * grades).mean()

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recsys.columns import Bools, EventLog, Floats32, Ints, between
+from recsys.columns import Bools, EventLog, Floats, Floats32, Ints, between
 from recsys.domain import Timestamp
 from recsys.features.examples import Examples, is_clicked
 from recsys.features.replay import Replay
 from recsys.pipeline import affinity
 from recsys.pipeline.model import Views
 from recsys.pipeline.scorer import assemble, widths
+from recsys.training.grades import grades_of_rows
 from recsys.training.heads import Lists
 
 MOST_ROWS = 1_000_000  # articles shown in the newest lists, which are examples; what lies before is folded only
@@ -44,6 +45,7 @@ def replayed(
     chain: Sequence[Link],
     modalities: tuple[str, ...],
     report: Report,
+    grades: Floats | None = None,
 ) -> Lists:
     """Fold all of a log, and give the pointwise inputs of its lists from ``since`` on.
 
@@ -55,6 +57,7 @@ def replayed(
             ends them.
         modalities: whose content affinities are among the inputs.
         report: told how many lists have their features ("replay"), and how many their affinities.
+        grades: what each click of the log counts (clicks,); None: all alike.
     """
     rows = np.empty((replay.most_rows(log, since), widths(modalities)[0]), np.float32)
     parts, done, filled, total = list[_Part](), 0, 0, chain[-1].start
@@ -66,7 +69,7 @@ def replayed(
         parts.append(_Part(np.diff(examples.offsets), examples.position, examples.keys, examples.shown))
         done, filled = done + len(examples), behind
         report("affinities", done, total)
-    return _labelled(log, rows[:filled], parts)
+    return _labelled(log, rows[:filled], parts, grades)
 
 
 class _Part(NamedTuple):
@@ -94,9 +97,11 @@ def _affinities(chain: Sequence[Link], modalities: tuple[str, ...], examples: Ex
     return np.concatenate(parts)
 
 
-def _labelled(log: EventLog, rows: Floats32, parts: Sequence[_Part]) -> Lists:
+def _labelled(log: EventLog, rows: Floats32, parts: Sequence[_Part], grades: Floats | None) -> Lists:
     """The lists with their clicks, some of which became known in later stretches."""
     lengths, position, keys, shown = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    clicked = shown & is_clicked(log, np.repeat(position, lengths), keys)
-    return Lists(offsets, rows, clicked.astype(np.float32), shown)
+    positions = np.repeat(position, lengths)
+    clicked = shown & is_clicked(log, positions, keys)
+    counted = None if grades is None else grades_of_rows(log.clicks, grades, positions, keys)
+    return Lists(offsets, rows, clicked.astype(np.float32), shown, counted)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recsys.columns import ClickColumns, Ints
+from recsys.columns import ClickColumns, Floats, Ints
 from recsys.domain import Timestamp
 from recsys.model.two_towers import TowerConfig, TwoTowers, unit
 from recsys.model.user_tower import weighted_rows
@@ -47,6 +47,7 @@ def fit_towers(
     *,
     until: Timestamp = np.inf,
     negatives: Ints | None = None,
+    grades: Floats | None = None,
     views: Sequence[Content] = (),
     space: ContentSpace | None = None,
     start: TowerStart | None = None,
@@ -61,6 +62,7 @@ def fit_towers(
         clicks: n clicks in any order; those of weight 0 are no examples.
         until: seconds; what became known then or later is not trained on.
         negatives: (n, k) articles shown beside each click and not clicked, NONE padded (see ``shown_not_clicked``).
+        grades: (n,) what each click counts in the loss, 1 on average; None: all alike.
         views: other vectors of the same articles; the fusion is shown one of them, or the content's own, at random.
         space: of the content, where it is fitted already; it does not depend on clicks.
         start: towers to go on from, whose content space and shape stay; examples are the clicks that are new to them
@@ -77,7 +79,7 @@ def fit_towers(
         if start is not None:
             space = start.towers.content_space
         space = ContentSpace.fit(content) if space is None else space
-        task = make_task(space, content, clicks, until, negatives, views)
+        task = make_task(space, content, clicks, until, negatives, views, grades)
         towers = _new(space, task, config.towers) if start is None else carried_over(start.towers, task.keys)
         generator = np.random.default_rng(seed)
         examples = task.examples
@@ -143,7 +145,8 @@ def _loss(towers: TwoTowers, task: Task, batch: Batch, log_q: float) -> Tensor:
     if batch.negatives is not None:
         scores = torch.einsum("bd,bkd->bk", users, items[batch.negatives])
         shown = scores.masked_fill(batch.negatives < 0, -torch.inf)
-    return sampled_softmax(users @ items[batch.columns].T, batch.target, corrections, batch.excluded, shown)
+    logits = users @ items[batch.columns].T
+    return sampled_softmax(logits, batch.target, corrections, batch.excluded, shown, batch.grades)
 
 
 def _users(towers: TwoTowers, learned: Tensor, content: Tensor, batch: Batch) -> Tensor:

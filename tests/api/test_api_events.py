@@ -1,11 +1,17 @@
 """Events over HTTP: each counts once, wrong ones are named, and they meet what was served."""
 
+import time
+
+import numpy as np
 import pytest
 from api_calls import assert_problem, event, ids, now, recommended, seen, send
 from sqlalchemy import select
 
+from recsys.database import events, users
 from recsys.database.session import open_sessions
 from recsys.database.tables import ArticleRow, ClickRow, ImpressionRow
+from recsys.pipeline.load import load_view
+from recsys.training.grades import SETTLED, grades_of, has_dwell
 
 
 def log_of(settings, row):
@@ -88,6 +94,28 @@ def test_dwell_time_is_added_to_the_newest_click(client):
     assert send(client, event("dwell", user="ann", dwell_seconds=40))["accepted"] == 1
     assert send(client, event("dwell", user="ann", dwell_seconds=12.5))["duplicates"] == 1
     assert client.get("/v1/users/ann").json()["history"][0]["dwell_seconds"] == 40
+
+
+def test_a_reported_bounce_teaches_less_than_a_reading_and_moves_no_input(client, site):
+    """Training weighs the click by it once it is settled; what serving and the fold know of the reader stays."""
+    send(client, event(user="ann"), event(user="bob"), event("dismiss", user="ann", article="a2"))
+    sessions, later = open_sessions(site), time.time() + 2 * SETTLED
+    with sessions() as session:
+        ann = users.key_of(session, "ann")
+        before = load_view(session, ann, later)
+    assert (
+        send(client, *(event("dwell", user=u, dwell_seconds=s) for u, s in [("ann", 2), ("bob", 50)]))["accepted"] == 2
+    )
+    with sessions() as session:
+        for mine, other in zip(load_view(session, ann, later), before, strict=True):
+            np.testing.assert_array_equal(mine, other)
+        clicks = events.read_log(session).clicks
+    assert list(clicks.dwell[-3:-1]) == [2.0, 50.0]
+    grades = grades_of(clicks, later, 0.5)
+    assert 0.5 < grades[-3] / grades[-2] < 1.0
+    assert grades[-1] == 1.0  # and of weight 0: a dismissal is no example at all
+    assert clicks.weight[-1] == 0.0
+    assert not has_dwell(clicks, time.time())[-3:].any()  # now it is too early to tell
 
 
 def test_a_dismissed_article_is_not_recommended_again(client):

@@ -65,6 +65,7 @@ def test_a_click_is_read_back_with_the_list_it_was_made_in(session):
     assert list(clicks.at) == [12.0, 30.0]
     assert list(clicks.known_at) == [13.0, 30.0]
     assert list(clicks.weight) == [1.0, 0.0]
+    np.testing.assert_array_equal(clicks.dwell, [4.5, np.nan])
     assert list(clicks.backfilled) == [0, 1]
     assert list(clicks.impression) == [log.impressions.position[0], NONE]
     assert list(clicks.page) == [2, 0]

@@ -196,6 +196,7 @@ def _clicks(clicked: Sequence[Clicked], of: Sequence[Shown | None]) -> ClickColu
         at=np.array([c.at for c in clicked], np.float64),
         known_at=np.array([c.known_at for c in clicked], np.float64),
         weight=np.array([c.weight for c in clicked], np.float64),
+        dwell=np.array([c.position % 90 for c in clicked], np.float64),  # which no feature may read
         backfilled=np.array([c.backfilled for c in clicked], np.int8),
         impression=np.array([NONE if s is None else s.position for s in of], np.int64),
         page=np.array([0 if s is None else s.page for s in of], np.int8),

@@ -58,6 +58,17 @@ def test_a_click_without_a_read_time_is_known_at_once(tmp_path, read_time):
     assert click.dwell_seconds is None
 
 
+@pytest.mark.parametrize(
+    ("clicked", "next_read_time", "dwell"),
+    [([12], 4.0, 4.0), ([12, 12], 4.0, 4.0), ([12], 0.0, 0.0), ([12], -1.0, None), ([11, 12], 4.0, None)],
+)
+def test_the_next_read_time_is_how_long_the_one_clicked_article_was_read(tmp_path, clicked, next_read_time, dwell):
+    row = behavior(7, 3, WEEK + 180, [11, 12], clicked, next_read_time=next_read_time)
+    write_week(tmp_path, [row], {3: [(WEEK - 60, 9)]})
+    found = [record for record in read(tmp_path) if isinstance(record, Click) and not record.backfilled]
+    assert {(click.dwell_seconds, click.known_at) for click in found} == {(dwell, WEEK + 200)}
+
+
 def test_a_click_of_a_history_is_known_from_the_hour_in_which_the_week_begins(tmp_path):
     first = one_row(tmp_path)[0]
     expected = Click(f"3:9:{int(WEEK) - 60}", "3", "9", WEEK - 60, None, WEEK, 9.0, backfilled=True)

@@ -8,7 +8,7 @@ import made_world
 import numpy as np
 
 from recsys.encoders import expected_ids
-from recsys.lifecycle.train import indexable
+from recsys.lifecycle.loading import indexable
 from recsys.pipeline.load import load_dataset
 from recsys.training.fit import TrainingSet
 
@@ -30,5 +30,6 @@ def made_week(home: Path, until: float) -> Iterator[TrainingSet]:
         since=-np.inf,
         until=until,
         live_hours=settings.live_hours,
+        bounce=settings.bounce,
     )
     sessions.kw["bind"].dispose()

@@ -14,6 +14,7 @@ from recsys.pipeline.model import Heads, Model
 from recsys.pipeline.scorer import input_names
 from recsys.training import fit as fit_room
 from recsys.training.fit import SLICES, TrainingSet, fit
+from recsys.training.grades import SETTLED
 from recsys.training.heads import HeadConfig, Lists
 from recsys.training.towers import FitConfig
 
@@ -92,13 +93,16 @@ def test_later_clicks_change_nothing_in_the_rows_before_them(
 ) -> None:
     """Clicks from the last slice's begin on become clicks of others, late ones in lists that were shown before."""
     spy = Spy(monkeypatch)
-    data = replace(training, since=made_world.START + made_world.DAY)
+    draw = np.random.default_rng(0)
+    dwell = draw.uniform(0.0, 60.0, len(training.log.clicks))
+    data = with_clicks(replace(training, since=made_world.START + made_world.DAY), dwell=dwell)
     trained(data)
     lists, clicks = data.log.impressions, data.log.clicks
     begin = int(np.searchsorted(lists.known_at, data.since))
     start = begin + (len(lists) - begin) * (SLICES - 1) // SLICES
     late = clicks.known_at >= lists.known_at[start]
-    draw = np.random.default_rng(0)
+    unsettled = clicks.known_at + SETTLED > lists.known_at[start]
+    assert (unsettled & ~late).any()
     chosen = draw.choice(start, len(clicks))
     items = lists.items[lists.offsets[chosen] + draw.integers(0, np.diff(lists.offsets)[chosen])]
     trained(
@@ -108,6 +112,7 @@ def test_later_clicks_change_nothing_in_the_rows_before_them(
             user=np.where(late, draw.permutation(clicks.user), clicks.user),
             weight=np.where(late & (draw.random(len(clicks)) < 0.3), 0.0, clicks.weight),
             impression=np.where(late, lists.position[chosen], clicks.impression),
+            dwell=np.where(unsettled, 600.0, clicks.dwell),
         )
     )
     before, after = spy.lists

@@ -39,7 +39,7 @@ def make_clicks(seed: int = 0, articles: int = ARTICLES) -> ClickColumns:
     n, nothing = len(user), np.zeros(len(user), np.int8)
     return ClickColumns(
         position=np.arange(1, n + 1), user=user, article=article, at=at, known_at=at, weight=np.ones(n), device=nothing,
-        backfilled=nothing, impression=np.full(n, NONE), page=nothing,
+        dwell=np.full(n, np.nan), backfilled=nothing, impression=np.full(n, NONE), page=nothing,
     )  # fmt: skip
 
 

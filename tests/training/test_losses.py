@@ -45,6 +45,19 @@ def test_excluded_articles_get_no_gradient_but_the_target_stays() -> None:
     torch.testing.assert_close(loss, torch.tensor(2.0).log())
 
 
+def test_a_click_counts_by_its_grade() -> None:
+    arguments = (
+        torch.zeros(2, 3),
+        torch.tensor([0, 1]),
+        torch.zeros(3),
+        torch.tensor([[False] * 3, [True, False, True]]),
+    )
+    plain = sampled_softmax(*arguments)
+    torch.testing.assert_close(plain, torch.tensor(3.0).log() / 2)  # the second has no alternative
+    torch.testing.assert_close(sampled_softmax(*arguments, grades=torch.ones(2)), plain)
+    torch.testing.assert_close(sampled_softmax(*arguments, grades=torch.tensor([0.5, 1.5])), plain / 2)
+
+
 def test_shown_articles_are_negatives_and_padding_is_none() -> None:
     arguments = torch.zeros(2, 3), torch.tensor([0, 1]), torch.zeros(3), torch.zeros(2, 3, dtype=torch.bool)
     shown = torch.tensor([[0.0, -torch.inf], [-torch.inf, -torch.inf]])

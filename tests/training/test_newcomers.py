@@ -26,7 +26,8 @@ def made(releases: bool) -> ClickColumns:
     n, nothing = len(at), np.zeros(len(at), np.int8)
     return ClickColumns(
         position=np.arange(1, n + 1), user=np.repeat(np.arange(1, USERS + 1), LENGTH), article=article, at=at,
-        known_at=at, weight=np.ones(n), device=nothing, backfilled=nothing, impression=np.full(n, NONE), page=nothing,
+        known_at=at, weight=np.ones(n), dwell=np.full(n, np.nan), device=nothing, backfilled=nothing,
+        impression=np.full(n, NONE), page=nothing,
     )  # fmt: skip
 
 
