@@ -32,6 +32,11 @@ class Article:
     length: int | None = None  # characters in the body
 
 
+def is_address(image: str) -> bool:
+    """Whether the picture of an article is an http(s) address, and no path of a file."""
+    return image[:8].lower().startswith(("http://", "https://"))
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Where a list is shown; None is a category of its own that training also sees."""

@@ -27,6 +27,7 @@ class Scratch(NamedTuple):
     marks: Floats  # (users, KINDS)
     marked: Counts  # (users,) the reading in which a user was marked; marks of an older one mean nothing
     reading: Counts  # (1,) how many readings there were
+    days: Floats  # (READERS,) what is left of each reader of one article, see ``read_marks``
 
 
 def scratch_for(articles: int, users: int) -> Scratch:
@@ -39,6 +40,7 @@ def scratch_for(articles: int, users: int) -> Scratch:
         np.zeros((users, KINDS)),
         np.zeros(users, np.int32),
         np.zeros(1, np.int32),
+        np.zeros(READERS),
     )
 
 
@@ -104,30 +106,34 @@ def read_marks(state: ArticleState, article: int, t: float, scratch: Scratch, ro
     By age they say how many readers like the user came lately, and how like the user its late readers are: a kernel of
     readers. Writes 10 numbers to ``row`` from ``at`` on, and returns the place behind them.
     """
-    count = min(state.reader_total[article], READERS)
-    sums, like, totals = np.zeros(KINDS), np.zeros(3), np.zeros(3)
-    days = np.empty(count)
+    count, days = min(state.reader_total[article], READERS), scratch.days
     for i in range(count):  # a loop of its own, which the compiler makes vectors of
         days[i] = halved(max(0.0, t - state.reader_at[article, i]) / LIKENESS_HALF_LIFE)
+    last = newest = history = context = 0.0
+    like_day = like_some = like_few = all_day = all_some = all_few = 0.0
     for i in range(count):
         day = days[i]
         some = day * day * day
         few = (some * some) * (some * some)
-        totals[0] += day
-        totals[1] += some
-        totals[2] += few
+        all_day += day
+        all_some += some
+        all_few += few
         reader = state.readers[article, i]
         if scratch.marked[reader] == scratch.reading[0]:
-            for kind in range(KINDS):
-                sums[kind] += scratch.marks[reader, kind]
+            last += scratch.marks[reader, LAST]
+            newest += scratch.marks[reader, NEWEST]
+            context += scratch.marks[reader, CONTEXT]
             mark = scratch.marks[reader, HISTORY]
-            like[0] += day * mark
-            like[1] += some * mark
-            like[2] += few * mark
-    damping = np.sqrt(count + 4.0)
-    for kind in range(KINDS):
-        row[at + kind] = np.log1p(10.0 * sums[kind] / damping)
-    for h in range(3):
-        row[at + KINDS + 2 * h] = np.log1p(10.0 * like[h])
-        row[at + KINDS + 2 * h + 1] = 10.0 * like[h] / (totals[h] + 1.0)
-    return at + KINDS + 6
+            history += mark
+            like_day += day * mark
+            like_some += some * mark
+            like_few += few * mark
+    scale = 10.0 / np.sqrt(count + 4.0)
+    for kind, marks in enumerate((last, newest, history, context)):
+        row[at + kind] = np.log1p(marks * scale) if marks > 0.0 else 0.0
+    at += KINDS
+    for like, everybody in ((like_day, all_day), (like_some, all_some), (like_few, all_few)):
+        row[at] = np.log1p(10.0 * like) if like > 0.0 else 0.0
+        row[at + 1] = 10.0 * like / (everybody + 1.0)
+        at += 2
+    return at

@@ -16,10 +16,9 @@ from recsys.features.history import (
     UserRings,
     UserView,
     empty_rings,
-    liked_of,
     ring_click,
     ring_impression,
-    taste_of,
+    taste_in,
     view_of,
 )
 from recsys.features.marks import Scratch, scratch_for
@@ -179,8 +178,7 @@ def _fold_stamp(
         i = events.row[e]
         if events.is_click[e]:
             if events.click_weight[i] > 0.0:
-                user = events.click_user[i]
-                taste = taste_of(liked_of(view_of(rings, user)), attributes.signatures)
+                taste = taste_in(rings, events.click_user[i], attributes.signatures)
                 cell, counted = events.click_cell[i], events.click_counted[i]
                 reader, at = events.click_reader[i], events.click_at[i]
                 fold_click(state, t, at, cell, events.click_article[i], reader, counted, taste)

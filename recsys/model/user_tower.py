@@ -1,5 +1,6 @@
 """The user side: a history of item vectors, newest 50, to one vector in the same space."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -20,6 +21,24 @@ class UserTowerConfig:
     history: int = 50  # newest clicks that count
 
 
+@dataclass(frozen=True)
+class When:
+    """The clicks of histories as a recency reads them."""
+
+    newer: Tensor  # (batch, history) how many came after each
+    counted: Tensor  # (batch, history) bool, the newest ones
+    left_out: Tensor  # (batch, history) bool, all others where there is any that counts
+    near: Tensor  # (batch, history, AGE_KNOTS) how near its age is to each knot
+
+
+def when(age: Tensor, mask: Tensor, most: int) -> When:
+    """The newest ``most`` clicks by age in seconds (batch, history); the mask is False for padding."""
+    newer = mask.flip(1).cumsum(1).flip(1) - 1
+    counted = mask & (newer < most)
+    near = _near(torch.log2(age.clamp(min=0) + 1) / AGE_STEP, AGE_KNOTS)
+    return When(newer.clamp(0, most - 1), counted, counted.any(1, keepdim=True) & ~counted, near)
+
+
 class Recency(nn.Module):
     """Attention over a history by how many clicks came after and by how long ago it was.
 
@@ -37,12 +56,13 @@ class Recency(nn.Module):
 
         ``interest`` (batch, history) is what else speaks for each click, in logits.
         """
-        newer = mask.flip(1).long().cumsum(1).flip(1) - 1  # (batch, history) clicks after this one
-        counted = mask & (newer < self.history)
-        position = nn.functional.embedding(newer.clamp(0, self.history - 1), self.by_position[:, None]).squeeze(-1)
-        logits = interest + position + interpolated(self.by_age, _knot(age))
-        logits = logits.masked_fill(~counted, -torch.inf).masked_fill(~counted.any(1, keepdim=True), 0.0)
-        return torch.softmax(logits, dim=1) * counted
+        return self.weights(interest, when(age, mask, self.history))
+
+    def weights(self, interest: Tensor | float, clicks: When) -> Tensor:
+        """The same, where several ask about the same clicks."""
+        position = nn.functional.embedding(clicks.newer, self.by_position[:, None]).squeeze(-1)
+        logits = interest + position + clicks.near @ self.by_age
+        return torch.softmax(logits.masked_fill(clicks.left_out, -torch.inf), dim=1) * clicks.counted
 
 
 class UserTower(nn.Module):
@@ -84,12 +104,19 @@ class UserTower(nn.Module):
         user: Tensor = self.out(torch.cat([weighted_rows(table, rows, weights) for weights in heads], dim=1))
         return user
 
+    def of_subsets(self, items: Tensor, age: Tensor, kept: Tensor) -> Tensor:
+        """The same of subsets (s, history) of one reader's clicks: items (history, dim), age (history,)."""
+        heads = self._weights(self._interest(items)[None], age[None], kept)
+        user: Tensor = self.out(torch.cat([weights @ items for weights in heads], dim=1))
+        return user
+
     def _interest(self, items: Tensor) -> Tensor:
         logits: Tensor = self.query(torch.tanh(self.hidden(items)))
         return logits
 
     def _weights(self, interest: Tensor, age: Tensor, mask: Tensor) -> list[Tensor]:
-        return [recency(interest[..., head], age, mask) for head, recency in enumerate(self.recency)]
+        clicks, heads = when(age, mask, self.config.history), cast(Iterable[Recency], self.recency)
+        return [recency.weights(interest[..., head], clicks) for head, recency in enumerate(heads)]
 
 
 class BlockwiseUserTower(nn.Module):
@@ -121,6 +148,14 @@ class BlockwiseUserTower(nn.Module):
             users.append(cast(UserTower, tower).from_table(block, rows, age, mask & (block != 0).any(-1)[rows]))
         return self._joined(users)
 
+    def of_subsets(self, items: Tensor, age: Tensor, kept: Tensor) -> Tensor:
+        """The same of subsets (s, history) of one reader's clicks: items (history, dim), age (history,)."""
+        blocks = [items[:, part] for part in self.parts]
+        return self._joined([
+            cast(UserTower, tower).of_subsets(block, age, kept & (block != 0).any(-1))
+            for tower, block in zip(self.towers, blocks, strict=True)
+        ])  # fmt: skip
+
     def _joined(self, users: list[Tensor]) -> Tensor:
         return nn.functional.pad(torch.cat(users, dim=-1), (0, self.left_over))
 
@@ -132,10 +167,10 @@ def weighted_rows(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
 
 def interpolated(values: Tensor, place: Tensor) -> Tensor:
     """The curve through ``values`` at knots 0, 1, 2, ..., read at ``place`` (any shape), flat beyond the ends."""
-    knots = torch.arange(len(values), device=place.device)
-    near = place.clamp(0, len(values) - 1)[..., None]
-    return torch.relu(1 - (near - knots).abs()) @ values  # a product, whose gradient is much faster than a gather's
+    return _near(place, len(values)) @ values  # a product, whose gradient is much faster than a gather's
 
 
-def _knot(age: Tensor) -> Tensor:
-    return torch.log2(age.clamp(min=0) + 1) / AGE_STEP
+def _near(place: Tensor, knots: int) -> Tensor:
+    """What each of the knots 0, 1, 2, ... counts at ``place`` (any shape): the two around it, by how near they are."""
+    within = place.clamp(0, knots - 1)[..., None]
+    return torch.relu(1 - (within - torch.arange(knots, device=place.device)).abs())

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -71,7 +72,7 @@ class ContentSpace:
         """Names in the order in which the content vector holds them."""
         return tuple(sorted(self.matrix))
 
-    @property
+    @cached_property
     def present(self) -> tuple[Modality, ...]:
         """Those that some article had when the space was fitted: the others say nothing to a ranking head."""
         return tuple(name for name in self.modalities if self.matrix[name].any())
@@ -86,7 +87,7 @@ class ContentSpace:
         """Length of a content vector."""
         return sum(self.dims.values())
 
-    @property
+    @cached_property
     def parts(self) -> dict[Modality, slice]:
         """Where each modality lies in a content vector."""
         ends = np.cumsum([self.dims[name] for name in self.modalities]).tolist()

@@ -10,16 +10,17 @@ from math import factorial
 import numpy as np
 import torch
 
-from recsys.columns import Bools, Floats, Floats32, Ints
+from recsys.columns import Floats, Floats32, Ints
 from recsys.domain import Modality
 from recsys.features.features import REQUEST
-from recsys.pipeline.model import Model, Views
+from recsys.pipeline.model import Model
 from recsys.pipeline.scorer import input_names
 from recsys.pipeline.situation import Request
-from recsys.pipeline.variants import Variants
+from recsys.pipeline.variants import Variants, subsets
 
 MOST_REASONS = 2
 MOST_INPUTS = 5
+LEAST = 5e-5  # logits, half of the last digit that an answer shows
 NEAR = 0.15  # cosine in the content view from which a read article counts as a reason
 
 
@@ -37,30 +38,28 @@ class Why:
 def explained(model: Model, request: Request, keys: Ints, rows: Floats32) -> list[Why]:
     """Why each of the articles ``keys`` (n,) with their pointwise inputs (n, width) stands in the answer."""
     variants, names = Variants(model, request, keys, rows), model.views.towers.modalities
-    near, clicks = nearest(model.views, keys, request.history), click_effects(variants)
-    shares, weights = modality_effects(variants)
-    inputs, inputs_named = input_effects(model, rows), input_names(model.views.towers.content_space.present)
+    near, clicks = nearest(variants), _largest(click_effects(variants), MOST_REASONS)
+    shares, weights = (values.tolist() for values in modality_effects(variants))
+    inputs = _largest(input_effects(model, rows)[:, : -len(REQUEST)], MOST_INPUTS)
+    inputs_named = input_names(model.views.towers.content_space.present)
     return [
         Why(
             nearest=near[i],
-            clicks=[(int(variants.read[j]), float(clicks[i, j])) for j in _largest(clicks[i], MOST_REASONS)],
-            weights=dict(zip(names, weights[i].tolist(), strict=True)),
-            shapley=dict(zip(names, shares[i].tolist(), strict=True)),
-            inputs=[
-                (inputs_named[j], float(rows[i, j]), float(inputs[i, j]))
-                for j in _largest(inputs[i, : -len(REQUEST)], MOST_INPUTS)
-            ],
+            clicks=[(int(variants.read[j]), logits) for j, logits in clicks[i]],
+            weights=dict(zip(names, weights[i], strict=True)),
+            shapley=dict(zip(names, shares[i], strict=True)),
+            inputs=[(inputs_named[j], float(rows[i, j]), logits) for j, logits in inputs[i]],
         )
         for i in range(len(keys))
     ]
 
 
-def nearest(views: Views, keys: Ints, history: Ints) -> list[list[int]]:
+def nearest(variants: Variants) -> list[list[int]]:
     """For each article the read ones nearest in content, nearest first; none where nothing is near."""
-    unique = np.unique(history)
-    cosines = _unit(views.content.vectors(keys)[0]) @ _unit(views.content.vectors(unique)[0]).T
+    cosines = _unit(variants.content) @ _unit(variants.content_read).T  # (n, r)
     best = np.argsort(-cosines, axis=1, kind="stable")[:, :MOST_REASONS]
-    return [[int(unique[i]) for i in row if cosines[n, i] > NEAR] for n, row in enumerate(best)]
+    near = np.take_along_axis(cosines, best, axis=1) > NEAR
+    return [variants.read[row[there]].tolist() for row, there in zip(best, near, strict=True)]
 
 
 def click_effects(variants: Variants) -> Floats32:
@@ -69,7 +68,7 @@ def click_effects(variants: Variants) -> Floats32:
     Left out is a click from what towers and content see of the history: the newest HISTORY clicks, which no older one
     then fills up.
     """
-    utility = variants.without_clicks()
+    utility = variants.without_clicks
     return np.asarray((utility[0] - utility[1:]).T)
 
 
@@ -81,9 +80,8 @@ def modality_effects(variants: Variants) -> tuple[Floats, Floats32]:
     missing for the fusion and for the content affinities; behaviour is the id embedding, and the clicks known of it
     where both views are blended.
     """
-    subsets, weights = _game(len(variants.towers.modalities))
-    utility, shares = variants.with_modalities(subsets)
-    return np.asarray(utility.T.astype(np.float64) @ weights.T), shares[-1]
+    game = _game(len(variants.towers.modalities))
+    return np.asarray(variants.with_modalities.T.astype(np.float64) @ game.T), variants.weights[-1]
 
 
 def input_effects(model: Model, rows: Floats32) -> Floats:
@@ -99,21 +97,24 @@ def input_effects(model: Model, rows: Floats32) -> Floats:
 
 
 @cache
-def _game(players: int) -> tuple[Bools, Floats]:
-    """All subsets (2^m, m), and what the value of each counts in each player's Shapley value (m, 2^m)."""
-    subsets = (np.arange(2**players)[:, None] >> np.arange(players)) % 2 == 1
+def _game(players: int) -> Floats:
+    """What the value of each subset counts in each player's Shapley value (m, 2^m)."""
     chance = [
         factorial(size) * factorial(players - size - 1) / factorial(players) for size in range(players)
     ]  # that the players before one are these
-    sizes = subsets.sum(axis=1)
-    weights = [np.where(with_one, 1.0, -1.0) * np.take(chance, sizes - with_one) for with_one in subsets.T]
-    return subsets, np.array(weights)
+    sizes = subsets(players).sum(axis=1)
+    return np.array([np.where(one, 1.0, -1.0) * np.take(chance, sizes - one) for one in subsets(players).T])
 
 
-def _largest(effects: Floats | Floats32, most: int) -> list[int]:
-    """Places of the effects (k,) of the largest size, largest first; those of size 0 are none."""
-    best = np.argsort(-np.abs(effects), kind="stable")[:most]
-    return [int(i) for i in best if effects[i] != 0]
+def _largest(effects: Floats | Floats32, most: int) -> list[list[tuple[int, float]]]:
+    """For each row of the effects (n, k) the places of those of the largest size, largest first, and what they are.
+
+    What would be shown as 0 is none: a click that changes nothing may differ from it by rounding.
+    """
+    best = np.argsort(-np.abs(effects), axis=1, kind="stable")[:, :most]
+    found = np.take_along_axis(effects, best, axis=1)
+    pairs = [zip(*row, strict=True) for row in zip(best.tolist(), found.tolist(), strict=True)]
+    return [[(place, effect) for place, effect in row if abs(effect) >= LEAST] for row in pairs]
 
 
 def _unit(vectors: Floats32) -> Floats32:

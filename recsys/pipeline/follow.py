@@ -7,12 +7,13 @@ from contextlib import AbstractContextManager
 import numpy as np
 from sqlalchemy.orm import Session
 
-from recsys.columns import Catalogue, EventLog, Floats32, Ints
+from recsys.columns import NONE, Catalogue, ClickColumns, EventLog, Floats32, ImpressionColumns, Ints
 from recsys.database import articles, events, merges, robots, tail
 from recsys.database.tail import Extent
 from recsys.database.types import MICROSECOND
 from recsys.domain import Modality, Timestamp
 from recsys.features.features import attributes_of
+from recsys.features.history import empty_view
 from recsys.features.replay import Replay, fold_live
 from recsys.features.state import TASTE, ArticleState, empty_state, grown
 from recsys.pipeline.load import TITLE, load_content, signatures, user_room
@@ -166,6 +167,20 @@ class Follower:
         with self.lock:
             self.users = max(self.users, room)
             fold_live(self.world.state, self.world.attributes, new, users)
+
+
+def warm_up(world: World) -> None:
+    """Fold a list and a click into a state that is thrown away: the code of the first events is compiled now.
+
+    Readers would wait for it, since the state is locked meanwhile: for seconds after an installation.
+    """
+    one, at, small, none = np.ones(1, np.int64), np.ones(1), np.zeros(1, np.int8), np.full(1, NONE)
+    shown = ImpressionColumns(one, one, at, np.array([0, 1]), np.zeros(1, np.int64), small, small, small, none)
+    clicks = ClickColumns(
+        position=one, user=one, article=np.zeros(1, np.int64), at=at, known_at=at + 1, weight=at, dwell=at,
+        backfilled=small, impression=one, page=small, device=small,
+    )  # fmt: skip
+    fold_live(empty_state(1), world.attributes, EventLog(shown, clicks), {1: empty_view()})
 
 
 def roomy(articles: int) -> int:

@@ -7,7 +7,6 @@ import numpy as np
 
 from recsys.columns import Floats, Floats32, Ints
 from recsys.database.rules import Rule
-from recsys.features.features import REQUEST
 from recsys.pipeline import scorer, selector
 from recsys.pipeline.exploration import Exploration, explored
 from recsys.pipeline.ground import Ground, ground_of
@@ -170,9 +169,3 @@ def probabilities_many(model: Model, rows: Sequence[Floats32], utilities: Sequen
         return scorer.probabilities_of_lists(model.heads.listwise, rows)
     weights = [np.exp(utility - utility.max(initial=-np.inf)) for utility in utilities]
     return [np.asarray(weight / weight.sum(), np.float32) for weight in weights]
-
-
-def named_inputs(model: Model, row: Floats32) -> dict[str, float]:
-    """The ranking head's inputs for one article, by name, without those that belong to the request."""
-    names = scorer.input_names(model.views.towers.content_space.present)
-    return dict(zip(names[: -len(REQUEST)], row.astype(np.float64).round(4).tolist(), strict=False))

@@ -83,13 +83,8 @@ def inputs(
     return assemble(features, affinity.affinities(views, modalities, keys, user, request.history, context))
 
 
-def score(head: PointwiseHead, rows: Floats32) -> Scored:
-    """Rank candidates by their own pointwise inputs (n, width)."""
-    return score_many(head, [rows])[0]
-
-
 def score_many(head: PointwiseHead, rows: Sequence[Floats32]) -> list[Scored]:
-    """The same for the candidates of many requests."""
+    """Rank the candidates of each request by their own pointwise inputs (n, width)."""
     with torch.inference_mode():
         utilities = head(torch.from_numpy(np.concatenate(rows))).numpy()
     parts = np.split(utilities, np.cumsum([len(part) for part in rows])[:-1])
@@ -101,28 +96,17 @@ def scored(rows: Floats32, utility: Floats32) -> Scored:
     return Scored(np.argsort(-utility, kind="stable"), rows, utility)
 
 
-def list_logits(head: ListwiseHead, rows: Floats32) -> tuple[Floats32, float]:
-    """Logits of the items of one list (n,), and of clicking on nothing."""
-    logits, outside = _logits(head, [rows])
-    return logits, float(outside[0])
-
-
-def list_probabilities(head: ListwiseHead, rows: Floats32) -> Floats32:
-    """P(click | shown in this list) of the items of one list, from their pointwise inputs (n, width)."""
-    return probabilities_of_lists(head, [rows])[0]
-
-
 def probabilities_of_lists(head: ListwiseHead, lists: Sequence[Floats32]) -> list[Floats32]:
-    """The same for many lists; an empty list has none."""
+    """P(click | shown in this list) of the items of each list, from their pointwise inputs; an empty list has none."""
     filled = [rows for rows in lists if len(rows)]
     if not filled:
         return [np.zeros(0, np.float32) for _ in lists]
-    logits, outside = _logits(head, filled)
+    logits, outside = logits_of_lists(head, filled)
     parts = iter(zip(np.split(logits, np.cumsum([len(rows) for rows in filled])[:-1]), outside.tolist(), strict=True))
     return [_shares(*next(parts)) if len(rows) else np.zeros(0, np.float32) for rows in lists]
 
 
-def _logits(head: ListwiseHead, lists: Sequence[Floats32]) -> tuple[Floats32, Floats32]:
+def logits_of_lists(head: ListwiseHead, lists: Sequence[Floats32]) -> tuple[Floats32, Floats32]:
     """Logits of all items, list after list, and of clicking on nothing in each list (lists,)."""
     offsets = np.cumsum([0, *(len(rows) for rows in lists)])
     items, each = listwise_inputs(np.concatenate(lists), offsets)

@@ -1,6 +1,7 @@
 """The two trained towers as one loaded thing: item and user vectors of both views, and the blend of their scores."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -85,29 +86,29 @@ class Towers:
             return np.asarray(users / self.model.log_temperature.exp())
 
     def fused(self, projected: dict[Modality, Floats32], wanted: Bools, keys: Ints) -> tuple[Floats32, Floats32]:
-        """``item_vectors`` of articles of which only some modalities count.
+        """``item_vectors`` of articles of which only some modalities count: (s, n, dim) and (s, n, modalities + 1).
 
         Args:
             projected: (n, reduced) by modality, see ``ContentSpace.project``; zeros where an article lacks it.
-            wanted: (n, modalities + 1) what counts of what it has, in the order of ``modalities``.
+            wanted: (s, modalities + 1) subsets of what counts, in the order of ``modalities``.
             keys: (n,)
         """
         inputs = {name: torch.from_numpy(v) for name, v in projected.items()}
-        mask = {
-            name: torch.from_numpy(wanted[:, number] & (np.abs(projected[name]).sum(axis=1) > 0))
-            for number, name in enumerate(self.modalities[:-1])
-        }
-        id_rows = torch.from_numpy(np.where(wanted[:, -1], self._id_rows(keys), NONE))
+        mask = {name: torch.from_numpy(v.any(axis=1)) for name, v in projected.items()}
+        some = torch.from_numpy(wanted)[:, None]
         with torch.inference_mode():
-            fused, gate = self.model.fusion(inputs, mask, id_rows)
-            return unit(fused).numpy(), gate.numpy()
+            parts, present = self.model.fusion.parts(inputs, mask, torch.from_numpy(self._id_rows(keys)))
+            parts, present = parts * some[..., None], present & some  # (s, n, modalities + 1, ...)
+            fused, gate = self.model.fusion.fuse(parts.flatten(0, 1), present.flatten(0, 1))
+            vectors, weights = unit(fused).numpy(), gate.numpy()
+        shape = len(wanted), len(keys)
+        return vectors.reshape(*shape, vectors.shape[1]), weights.reshape(*shape, weights.shape[1])
 
     def user_vectors_of(self, items: Floats32, ages: Floats, kept: Bools) -> Floats32:
         """``user_vectors`` (s, dim) of subsets (s, h) of one history: items (h, dim), ages (h,) in seconds."""
-        rows = torch.arange(len(items)).expand(kept.shape)
         with torch.inference_mode():
-            age = torch.from_numpy(ages).float()[None]  # one row for all: the curve over age is read once
-            users = unit(self.model.user.from_table(torch.from_numpy(items), rows, age, torch.from_numpy(kept)))
+            history = torch.from_numpy(items), torch.from_numpy(ages).float(), torch.from_numpy(kept)
+            users = unit(self.model.user.of_subsets(*history))
             return np.asarray(users / self.model.log_temperature.exp())
 
     def content_profiles(self, items: Floats32, ages: Floats, mask: Bools) -> Floats32:
@@ -123,11 +124,15 @@ class Towers:
         return Blend(scale.numpy(), content.numpy(), offset.numpy())
 
     def _id_rows(self, keys: Ints) -> Ints:
-        highest = max(int(self.id_keys.max(initial=NONE)), int(keys.max(initial=NONE)))
-        row_of = np.full(highest + 2, NONE, np.int64)
-        row_of[self.id_keys] = np.arange(len(self.id_keys))  # NONE writes into the last place, which no key reaches
-        row_of[-1] = NONE
-        return row_of[keys]
+        return self._row_of[np.minimum(keys, len(self._row_of) - 1)]
+
+    @cached_property
+    def _row_of(self) -> Ints:
+        """Row of the id embedding by article key; the last place stands for all keys beyond, and for NONE."""
+        row_of = np.full(int(self.id_keys.max(initial=NONE)) + 2, NONE, np.int64)
+        row_of[self.id_keys] = np.arange(len(self.id_keys))
+        row_of[-1] = NONE  # where rows of unknown articles were written
+        return row_of
 
 
 def fusion_inputs(

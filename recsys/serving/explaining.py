@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 from sqlalchemy.orm import Session
 
+from recsys.columns import Floats32
 from recsys.database import articles
 from recsys.domain import Explanation, RankingInput, ReadArticle
+from recsys.features.features import REQUEST
 from recsys.pipeline import explain
 from recsys.pipeline import recommend as pipeline
 from recsys.pipeline.explain import Why
 from recsys.pipeline.model import Model
+from recsys.pipeline.scorer import input_names
 from recsys.pipeline.situation import Request
 
 DIGITS = 4
@@ -22,11 +26,17 @@ def explanations(session: Session, model: Model, request: Request, answer: pipel
     found = explain.explained(model, request, answer.keys, answer.rows)
     read = {key for why in found for key in (*why.nearest, *(key for key, _ in why.clicks))}
     named = articles.named_by_key(session, read)
-    inputs = [pipeline.named_inputs(model, row) for row in answer.rows]
     return {
-        int(key): _explanation(why, features, named)
-        for key, why, features in zip(answer.keys, found, inputs, strict=True)
+        key: _explanation(why, features, named)
+        for key, why, features in zip(answer.keys.tolist(), found, _named_inputs(model, answer.rows), strict=True)
     }
+
+
+def _named_inputs(model: Model, rows: Floats32) -> list[dict[str, float]]:
+    """The ranking head's inputs (n, width) by name, without those that belong to the request."""
+    names = input_names(model.views.towers.content_space.present)[: -len(REQUEST)]
+    varying = rows[:, : len(names)].astype(np.float64).round(DIGITS)
+    return [dict(zip(names, row, strict=True)) for row in varying.tolist()]
 
 
 def _explanation(why: Why, features: dict[str, float], named: Mapping[int, Named]) -> Explanation:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from recsys.domain import AppliedRule, Article, Explanation, Recommendation
-from recsys.ingest.pictures import is_address
+from recsys.domain import AppliedRule, Article, Explanation, Recommendation, is_address
 from recsys.pipeline import recommend as pipeline
 
 

@@ -78,6 +78,17 @@ def test_parts_are_zeros_where_missing(name: str, monkeypatch: pytest.MonkeyPatc
     torch.testing.assert_close((parts != 0).any(dim=2), there)
 
 
+def test_a_part_that_is_taken_out_is_as_if_it_never_was(name: str) -> None:
+    vectors, mask, id_rows = inputs()
+    fusion = made(name)
+    parts, there = fusion.parts(vectors, mask, id_rows)
+    for number, modality in enumerate(fusion.names):
+        kept = torch.arange(len(fusion.names)) != number
+        lacking = {m: known & (m != modality) for m, known in mask.items()}
+        never = fusion(vectors, lacking, torch.full_like(id_rows, -1) if modality == BEHAVIOUR else id_rows)
+        close(fusion.fuse(parts * kept[:, None], there & kept), never)
+
+
 def test_no_article_at_all(name: str) -> None:
     fused, weights = made(name)(*inputs(n=0))
     assert fused.shape == (0, DIM)

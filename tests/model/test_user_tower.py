@@ -63,6 +63,15 @@ def test_a_table_of_items_gives_the_same(model: UserTower | BlockwiseUserTower) 
     torch.testing.assert_close(model.from_table(items.flatten(0, 1), rows, age, mask), model(items, age, mask))
 
 
+@pytest.mark.parametrize("model", [tower(), blockwise(), tower(4)], ids=["whole", "blockwise", "short"])
+def test_subsets_of_one_history_give_the_same(model: UserTower | BlockwiseUserTower) -> None:
+    (items, *_), (age, *_), _ = history()
+    items[4, 2:4] = 0.0  # a block that the item lacks
+    kept = torch.tensor([[True] * 7, [False] * 7, [True, False] * 3 + [True]])
+    repeated = items.expand(3, 7, 8), age.expand(3, 7)
+    torch.testing.assert_close(model.of_subsets(items, age, kept), model(*repeated, kept))
+
+
 def test_blocks_are_kept_apart_and_the_rest_stays_zero() -> None:
     items, age, mask = history()
     model, other = blockwise(3), items.clone()

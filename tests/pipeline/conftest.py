@@ -5,7 +5,7 @@ import pytest
 from pipeline_world import Made
 
 from recsys.encoders import expected_ids
-from recsys.lifecycle.train import load_model
+from recsys.lifecycle.loading import load_model
 from recsys.pipeline.load import load_dataset, load_world
 
 

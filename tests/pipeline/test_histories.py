@@ -15,6 +15,7 @@ def columns(*clicks: tuple[int, int, float, float, float, int]) -> ClickColumns:
         at=at.astype(np.float64),
         known_at=known_at.astype(np.float64),
         weight=weight.astype(np.float64),
+        dwell=np.full(n, np.nan),
         backfilled=backfilled.astype(np.int8),
         impression=np.full(n, NONE),
         page=nothing,

@@ -9,14 +9,15 @@ import pytest
 from pipeline_world import Made, reading
 
 from recsys.columns import NONE, EventLog, ImpressionColumns, Ints
-from recsys.features.features import REQUEST, attributes_of
+from recsys.features.features import attributes_of
 from recsys.features.marks import scratch_for
 from recsys.features.replay import Replay
 from recsys.pipeline import explain, filters
 from recsys.pipeline.model import Model
-from recsys.pipeline.recommend import Answer, blended, named_inputs, rank, recommend
+from recsys.pipeline.recommend import Answer, blended, rank, recommend
 from recsys.pipeline.situation import Reader, Request, World
 from recsys.pipeline.sources import NAMES, gather
+from recsys.pipeline.variants import Variants
 from recsys.training.fit import TrainingSet, fit
 
 
@@ -149,7 +150,7 @@ def ratings(made: Made) -> tuple[Model, World]:
     present = np.flatnonzero(catalogue.expires_at > -np.inf)
     training = TrainingSet(
         log=log, attributes=attributes, content=data.content, users=data.users, indexed=present,
-        encoders=made.encoders, since=-np.inf, until=made_world.NOW, live_hours=48.0,
+        encoders=made.encoders, since=-np.inf, until=made_world.NOW, live_hours=48.0, bounce=1.0,
     )  # fmt: skip
     replay = Replay(attributes, data.users)
     replay.run(log, score_from=np.inf)
@@ -181,7 +182,8 @@ class TestRatings:
 
 
 def nearest(made: Made, key: int, read: Ints) -> list[int]:
-    return explain.nearest(made.model.views, np.array([key]), read)[0]
+    nothing = np.zeros((1, 0), np.float32)
+    return explain.nearest(Variants(made.model, reading(*read.tolist()), np.array([key]), nothing))[0]
 
 
 class TestExplanations:
@@ -202,11 +204,3 @@ class TestExplanations:
         assert nearest(made, bare, np.array([sport, other])) == []
         assert nearest(made, sport, np.array([bare])) == []
         assert nearest(made, sport, np.array([other])) == []
-
-    def test_inputs_by_name_without_those_of_the_request(self, made: Made) -> None:
-        given = answer(made, made.request())
-        named = named_inputs(made.model, given.rows[0])
-        assert not set(named) & set(REQUEST)
-        assert {"clicks_2h", "learned", "title_mean", "since_published"} <= set(named)
-        age = (made_world.NOW - made.world.catalogue.published_at[given.keys[0]]) / 60
-        assert named["since_published"] == pytest.approx(np.log1p(age), abs=1e-3)

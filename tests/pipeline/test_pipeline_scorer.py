@@ -31,6 +31,14 @@ def rows(made: Made) -> Floats32:
     return rows_of(made, np.arange(1, 81))
 
 
+def score(heads: Heads, rows: Floats32) -> scorer.Scored:
+    return scorer.score_many(heads.pointwise, [rows])[0]
+
+
+def probabilities(heads: Heads, rows: Floats32) -> Floats32:
+    return scorer.probabilities_of_lists(heads.listwise, [rows])[0]
+
+
 class TestInputs:
     def test_names_and_widths_agree(self, rows: Floats32) -> None:
         names = scorer.input_names(MODALITIES)
@@ -78,7 +86,7 @@ class TestInputs:
 
 class TestOrder:
     def test_candidates_are_ordered_by_their_utility(self, heads: Heads, rows: Floats32) -> None:
-        scored = scorer.score(heads.pointwise, rows)
+        scored = score(heads, rows)
         assert sorted(scored.order.tolist()) == list(range(80))
         assert np.isfinite(scored.utility).all()
         assert (np.diff(scored.utility[scored.order]) <= 0).all()
@@ -87,35 +95,33 @@ class TestOrder:
 
     @pytest.mark.parametrize("n", [0, 1])
     def test_none_and_one(self, heads: Heads, rows: Floats32, n: int) -> None:
-        scored = scorer.score(heads.pointwise, rows[:n])
+        scored = score(heads, rows[:n])
         assert scored.order.tolist() == list(range(n))
         assert scored.utility.shape == (n,)
 
     def test_a_candidate_has_the_same_utility_in_any_company_and_order(self, heads: Heads, rows: Floats32) -> None:
-        everything, mixed = scorer.score(heads.pointwise, rows).utility, np.random.default_rng(0).permutation(80)
-        np.testing.assert_allclose(scorer.score(heads.pointwise, rows[mixed]).utility, everything[mixed], atol=1e-5)
+        everything, mixed = score(heads, rows).utility, np.random.default_rng(0).permutation(80)
+        np.testing.assert_allclose(score(heads, rows[mixed]).utility, everything[mixed], atol=1e-5)
         for i in (0, 33, 79):
-            alone = scorer.score(heads.pointwise, rows[i : i + 1]).utility
+            alone = score(heads, rows[i : i + 1]).utility
             np.testing.assert_allclose(alone, everything[i : i + 1], atol=1e-5)
 
 
 class TestProbabilities:
     @pytest.mark.parametrize("n", [1, 2, 8, 80])
     def test_they_leave_room_for_no_click(self, heads: Heads, rows: Floats32, n: int) -> None:
-        p = scorer.list_probabilities(heads.listwise, rows[:n])
+        p = probabilities(heads, rows[:n])
         assert p.shape == (n,)
         assert (p > 0).all()
         assert p.sum(dtype=np.float64) < 1
 
     def test_they_are_the_softmax_of_logits_and_outside_option(self, heads: Heads, rows: Floats32) -> None:
-        logits, outside = scorer.list_logits(heads.listwise, rows[:8])
+        logits, (outside,) = scorer.logits_of_lists(heads.listwise, [rows[:8]])
         weights = np.exp(np.append(logits, outside).astype(np.float64))
-        np.testing.assert_allclose(
-            scorer.list_probabilities(heads.listwise, rows[:8]), (weights / weights.sum())[:8], rtol=1e-5
-        )
+        np.testing.assert_allclose(probabilities(heads, rows[:8]), (weights / weights.sum())[:8], rtol=1e-5)
 
     def test_the_order_shown_does_not_matter(self, heads: Heads, rows: Floats32) -> None:
-        p, backwards = (scorer.list_probabilities(heads.listwise, part) for part in (rows[:8], rows[:8][::-1]))
+        p, backwards = (probabilities(heads, part) for part in (rows[:8], rows[:8][::-1]))
         np.testing.assert_allclose(backwards[::-1], p, atol=1e-5)
 
     def test_a_list_does_not_depend_on_those_computed_beside_it(self, rows: Floats32) -> None:
@@ -126,5 +132,5 @@ class TestProbabilities:
             np.testing.assert_array_equal(lists[number], one[0])
 
     def test_an_article_is_less_likely_to_be_clicked_beside_more_others(self, heads: Heads, rows: Floats32) -> None:
-        few, many = (scorer.list_probabilities(heads.listwise, rows[:n]).mean() for n in (4, 60))
+        few, many = (probabilities(heads, rows[:n]).mean() for n in (4, 60))
         assert many < few

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import made_world
+import numpy as np
 import pytest
 from made_world import NOBODY, NOW
 from serving_site import Site
@@ -12,6 +13,7 @@ from recsys.database import articles, events, users
 from recsys.database.session import writing
 from recsys.database.tables import ImpressionRow, ServedRow, UserRow
 from recsys.domain import Article, Click, Context
+from recsys.features.features import REQUEST
 from recsys.pipeline.sources import NAMES
 from recsys.serving.lines import image_url
 from recsys.serving.recommender import Recommender, Served
@@ -135,6 +137,17 @@ class TestExplanations:
                 article_id not in (*made_world.IMAGELESS, made_world.BROKEN, made_world.BARE)
             )
             assert {"clicks_2h", "title_mean", "since_published"} <= why.features.keys()
+            assert not set(REQUEST) & why.features.keys()
+
+    def test_inputs_stand_under_their_names(self, recommender: Recommender) -> None:
+        items = recommender.recommend("u01", with_explanations=True, at=NOW, log=False).items
+        dated = [item for item in items if item.published_at is not None and item.explanation is not None]
+        assert len(dated) > 3
+        for item in dated:
+            assert item.published_at is not None
+            assert item.explanation is not None
+            age = (NOW - item.published_at) / 60
+            assert item.explanation.features["since_published"] == pytest.approx(np.log1p(age), abs=1e-3)
 
     def test_a_new_reader_has_no_reasons(self, recommender: Recommender) -> None:
         answer = recommender.recommend(NOBODY, with_explanations=True, at=NOW, log=False)

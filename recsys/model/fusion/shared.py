@@ -96,10 +96,14 @@ class Fusion(nn.Module, ABC):
             (n, dim), zeros for an article of which nothing is known, and weights (n, modalities + 1) in the order of
             ``names``, summing to 1 over what an article has.
         """
+        return self.fuse(*self.parts(vectors, mask, id_rows))
+
+    def parts(self, vectors: dict[str, Tensor], mask: dict[str, Tensor], id_rows: Tensor) -> tuple[Tensor, Tensor]:
+        """What ``fuse`` takes of such articles: a part that is zeroed and marked as missing is as if it never was."""
         present = self._present(mask, id_rows)  # (n, modalities + 1)
         projected = [self._projected(i, vectors[m], present[:, i]) for i, m in enumerate(self.modalities)]
         known = self.ids(torch.where(present[:, -1], id_rows, self.config.ids))
-        return self.fuse(torch.stack([*projected, known], dim=1), present)
+        return torch.stack([*projected, known], dim=1), present
 
     def _present(self, mask: dict[str, Tensor], id_rows: Tensor) -> Tensor:
         known = (id_rows >= 0) & (self.config.id_dropout < 1)
@@ -113,8 +117,8 @@ class Fusion(nn.Module, ABC):
 
     def _projected(self, number: int, vectors: Tensor, present: Tensor) -> Tensor:
         """(n, part_dim), zeros where the modality is missing, whatever stands in its vector."""
-        clean = torch.where(present[:, None], vectors, self.get_buffer(f"mean_{number}"))
-        standard = (clean - self.get_buffer(f"mean_{number}")) / self.get_buffer(f"scale_{number}")
+        mean: Tensor = getattr(self, f"mean_{number}")
+        standard = (torch.where(present[:, None], vectors, mean) - mean) / getattr(self, f"scale_{number}")
         projected: Tensor = self.project[number](standard)
         return projected * present[:, None]
 
