@@ -6,7 +6,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from recsys.columns import NONE, PAGES, Floats, Ints, device_code
+from recsys.columns import NONE, PAGES, Bools, Floats, Ints, device_code
 from recsys.database import merges
 from recsys.database.tables import ImpressionRow, ServedRow
 from recsys.domain import Timestamp
@@ -21,6 +21,7 @@ class LoggedList:
     at: Timestamp  # of the request
     shown: Ints  # (n,) article keys, of today
     propensities: Floats  # (n,) of each item at its place
+    seen: Bools  # (n,) which places the client confirmed: what lies below the fold may not be among them
     page: int
     device: int
     subscriber: int
@@ -32,8 +33,8 @@ def logged_lists(session: Session, *, since: Timestamp, until: Timestamp) -> lis
     served, seen = ServedRow, ImpressionRow
     statement = (
         select(
-            seen.position, served.user, served.at, served.shown, served.propensities, served.page, served.device,
-            served.subscriber, served.context_article,
+            seen.position, seen.shown.label("seen"), served.user, served.at, served.shown, served.propensities,
+            served.page, served.device, served.subscriber, served.context_article,
         )
         .join(seen, seen.impression_id == served.impression_id)
         .where(served.at >= since, served.at < until, served.propensities.is_not(None))
@@ -47,6 +48,7 @@ def logged_lists(session: Session, *, since: Timestamp, until: Timestamp) -> lis
             at=row.at,
             shown=np.array([known.get(key, key) for key in row.shown], np.int64),
             propensities=np.array(row.propensities, np.float64),
+            seen=np.isin(row.shown, row.seen),
             page=PAGES.get(row.page, 0),
             device=device_code(row.device),
             subscriber=-1 if row.subscriber is None else int(row.subscriber),

@@ -4,7 +4,7 @@ Counted are lists that became impressions, and clicks that name them; robots are
 one user's lists are not independent of each other, so beside the sums stand those of squares and products over users.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,6 @@ from sqlalchemy.orm import Session
 
 from recsys.database import robots
 from recsys.database.bulk import chunks
-from recsys.database.robots import COUNTED
 from recsys.database.tables import ClickRow, ImpressionRow, ServedRow
 from recsys.domain import Timestamp
 
@@ -49,16 +48,28 @@ class Outcome:
     clicked_squares: int  # sum of c * c
     products: int  # sum of n * c
 
+    def __sub__(self, some: "Outcome") -> "Outcome":
+        """That of the users of this version who are not those of ``some`` of them."""
+        sums = (getattr(self, one.name) - getattr(some, one.name) for one in fields(self)[1:])
+        return Outcome(self.version, *sums)
+
 
 def outcomes(session: Session, *, since: Timestamp = -np.inf, robot_limit: int = 0) -> dict[str, Outcome]:
     """By version, for lists served from a time on; a version of which nothing was seen is not there.
 
     ``robot_limit`` clicks in an hour are the most that people make; 0: nobody is a robot by speed.
     """
-    left_out = np.union1d(robots.flagged(session), _fast(session, robot_limit)).tolist()
     where: list[ColumnElement[bool]] = [exists().where(ImpressionRow.impression_id == ServedRow.impression_id)]
     where += [] if since == -np.inf else [ServedRow.at >= since]
-    where += [ServedRow.user.not_in(part) for part in chunks(left_out)]
+    parts = chunks(robots.known(session, robot_limit).tolist())  # a statement has room for so many users only
+    of_robots = [_sums(session, *where, ServedRow.user.in_(part)) for part in parts]
+    found = _sums(session, *where)
+    for theirs in of_robots:
+        found |= {version: found[version] - theirs[version] for version in found.keys() & theirs.keys()}
+    return {version: outcome for version, outcome in found.items() if outcome.users}
+
+
+def _sums(session: Session, *where: ColumnElement[bool]) -> dict[str, Outcome]:
     lists, clicked = _lists(*where).subquery("lists"), _clicked(*where).subquery("clicked")
     n, c = lists.c.n, func.coalesce(clicked.c.c, 0)
     sums = (
@@ -92,16 +103,3 @@ def _clicked(*where: ColumnElement[bool]) -> Select[int, str, int, Any]:
 
 def _total(column: ColumnElement[int]) -> ColumnElement[int]:
     return cast(func.coalesce(func.sum(column), 0), BigInteger)
-
-
-def _fast(session: Session, limit: int) -> list[int]:
-    """Keys of the users who click faster than people do; only those with so many clicks at all are looked at."""
-    if limit == 0:
-        return []
-    many = select(ClickRow.user).group_by(ClickRow.user).having(func.count() > limit)
-    found: list[int] = []
-    for part in chunks(session.scalars(many).all()):
-        rows = session.execute(select(ClickRow.user, ClickRow.known_at).where(ClickRow.user.in_(part), *COUNTED)).all()
-        user, known_at = np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows], np.float64)
-        found += robots.too_fast(user, known_at, limit).tolist()
-    return found

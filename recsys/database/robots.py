@@ -57,6 +57,11 @@ def flagged(session: Session, among: Iterable[int] | None = None) -> Ints:
     return np.sort(np.array([key for part in parts for key in session.scalars(part)], np.int64))
 
 
+def known(session: Session, limit: int) -> Ints:
+    """Keys of all robots of the log, rising: flagged, or with more than ``limit`` clicks in an hour (0: no limit)."""
+    return np.union1d(flagged(session), _ever_fast(session, limit))
+
+
 def too_fast(user: Ints, known_at: Floats, limit: int) -> Ints:
     """Keys of the users with more than ``limit`` of these clicks (n,) in less than an hour, rising; 0 is no limit."""
     if limit == 0 or len(user) <= limit:
@@ -110,6 +115,18 @@ def listed(session: Session, limit: int) -> list[Robot]:
             times[user].append(known_at)
     found = [_robot(session, key, np.sort(np.array(times[key], np.float64))) for key in keys]
     return sorted(found, key=lambda robot: (-robot.clicks, robot.user_id))
+
+
+def _ever_fast(session: Session, limit: int) -> Ints:
+    """Only those with so many clicks at all are looked at."""
+    if limit == 0:
+        return np.zeros(0, np.int64)
+    many = select(ClickRow.user).group_by(ClickRow.user).having(func.count() > limit)
+    found = [np.zeros(0, np.int64)]
+    for part in chunks(session.scalars(many).all()):
+        clicks = select(ClickRow.user, ClickRow.known_at).where(ClickRow.user.in_(part), *COUNTED)
+        found.append(_too_fast(session.execute(clicks).all(), limit))
+    return np.concatenate(found)
 
 
 def _too_fast(rows: Sequence[Row[int, float]], limit: int) -> Ints:

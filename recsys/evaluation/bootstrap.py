@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from recsys.domain import RecsysError
 
 LEVEL = 0.95
+FEWEST_USERS = 20  # below which an interval is not worth its name
 BLOCK = 4_000_000  # users drawn at once, which bounds the memory at about 100 MB
 
 

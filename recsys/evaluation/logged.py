@@ -25,13 +25,13 @@ def trials(model: Model, window: Window, logged: Sequence[LoggedList], progress:
         RecsysError: when the log has none of the lists, which are those of robots then, or not seen in the window.
     """
     known = set(window.log.impressions.position.tolist())
-    lists = [one for one in logged if one.position in known]
+    lists = [one for one in logged if one.position in known and one.seen.any()]
     if not lists:
         raise RecsysError(
             "No seen list of this window has propensities: serve with RECSYS_EXPLORATION, or choose another window."
         )
     clicked, longest = _clicked(window), max(len(one.shown) for one in lists)
-    rows = np.zeros((3, len(lists), longest))
+    rows, seen = np.zeros((3, len(lists), longest)), np.zeros((len(lists), longest), np.bool_)
     replay = Replay(window.attributes, window.users, live_hours=window.live_hours)
     reader = Reader(World(replay.state, window.catalogue, window.attributes, window.live_hours), replay.scratch)
     folded = -np.inf
@@ -42,10 +42,10 @@ def trials(model: Model, window: Window, logged: Sequence[LoggedList], progress:
         rules = replace(window.rules, limit=len(one.shown))
         answer = recommend_many(model, reader, [_request(one, replay)], rules)[0]
         rows[:, number, : len(one.shown)] = _compared(one, answer, clicked)
+        seen[number, : len(one.shown)] = one.seen
         if progress:
             progress(number + 1, len(lists))
-    users, lengths = np.array([one.user for one in lists]), np.array([len(one.shown) for one in lists])
-    return Trials(users, lengths, *rows)
+    return Trials(np.array([one.user for one in lists]), seen, *rows)
 
 
 def _compared(one: LoggedList, answer: Answer, clicked: set[tuple[int, int]]) -> Floats:

@@ -7,7 +7,7 @@ from made_world import END, NOW
 
 from recsys.database import events, experiments, models, served
 from recsys.database.session import Sessions, open_sessions, writing
-from recsys.domain import Click
+from recsys.domain import Click, Impression
 from recsys.encoders import expected_ids
 from recsys.serving.live import Live
 from recsys.serving.recommender import Recommender, Served
@@ -15,10 +15,15 @@ from recsys.settings import Settings
 
 READERS = [made_world.user_id(number) for number in range(1, 31)]
 PLACES = 5
+ABOVE_THE_FOLD = 3  # places that every other reader confirms; a click confirms them all
+
+
+def sees_all(number: int) -> bool:
+    return number % 3 == 0 or number % 2 == 0
 
 
 def serve(sessions: Sessions, settings: Settings) -> dict[str, tuple[Served, list[str]]]:
-    """Each reader's answer with exploration, seen by all and clicked by every third, and what was best for them."""
+    """Each reader's answer with exploration, clicked by every third, and what was best for them."""
     exploring = settings.model_copy(update={"exploration": 0.5})
     recommender = Recommender(sessions, exploring, Live(sessions, exploring, expected_ids(settings), until=NOW))
     answers = {}
@@ -28,10 +33,14 @@ def serve(sessions: Sessions, settings: Settings) -> dict[str, tuple[Served, lis
         assert answer.impression_id is not None
         answers[user] = answer, best
         with writing(sessions) as session:
-            served.confirm_served(session, answer.impression_id, NOW + 1)
+            shown = tuple(item.article_id for item in answer.items)
+            if sees_all(number):
+                served.confirm_served(session, answer.impression_id, NOW + 1)
+            else:
+                seen = Impression(answer.impression_id, user, NOW + 1, shown[:ABOVE_THE_FOLD])
+                events.add_impressions(session, [seen])
             if number % 3 == 0:
-                first = answer.items[0].article_id
-                events.add_clicks(session, [Click(f"c{number}", user, first, NOW + 2, answer.impression_id)])
+                events.add_clicks(session, [Click(f"c{number}", user, shown[0], NOW + 2, answer.impression_id)])
     return answers
 
 
@@ -50,7 +59,7 @@ def test_a_version_is_estimated_from_what_was_served(cli: Cli, site: Settings, s
     ]
     assert not all(map(all, agree))  # something was drawn
     assert (found["lists"], found["users"]) == (len(READERS), len(READERS))
-    assert found["matched"] == sum(map(any, agree))
+    assert found["matched"] == sum(any(a if sees_all(n) else a[:ABOVE_THE_FOLD]) for n, a in enumerate(agree))
     assert found["logged"] == pytest.approx(10 / 30)
     with sessions() as session:
         propensities = {one.position: one for one in _logged(session)}
@@ -59,6 +68,11 @@ def test_a_version_is_estimated_from_what_was_served(cli: Cli, site: Settings, s
         if same[0] and n % 3 == 0
     )  # fmt: skip
     assert found["places"][0]["ips"] == pytest.approx(expected / len(READERS))
+    lists = list(zip(propensities.values(), agree, range(30), strict=True))
+    for place in range(PLACES):
+        seen = [number for number in range(30) if sees_all(number) or place < ABOVE_THE_FOLD]
+        weights = [same[place] / one.propensities[place] for one, same, number in lists if number in seen]
+        assert found["places"][place]["coverage"] == pytest.approx(sum(weights) / len(seen))
     assert found["ips"] == pytest.approx(found["places"][0]["ips"])  # only first articles were clicked
     for place in found["places"]:
         assert place["coverage"] == pytest.approx(1.0, abs=0.6)

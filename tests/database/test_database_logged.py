@@ -5,12 +5,12 @@ import pytest
 from sqlalchemy import func, select
 
 from recsys.columns import DEVICES, NONE, PAGES
-from recsys.database import articles, merges, served
+from recsys.database import articles, events, merges, served
 from recsys.database.logged import LoggedList, logged_lists
 from recsys.database.served import ServedList
 from recsys.database.session import Sessions, writing
 from recsys.database.tables import ServedRow
-from recsys.domain import Article, Context, Recommendation
+from recsys.domain import Article, Context, Impression, Recommendation
 
 ITEMS = ("x", "y", "read")
 
@@ -58,6 +58,17 @@ def test_seen_lists_with_propensities_come_in_the_order_of_time(site: Sessions) 
     assert (early.page, early.device, early.subscriber) == (PAGES["article"], DEVICES["mobile"], 1)
     assert early.context_article == keys["read"]
     assert (late.page, late.device, late.subscriber, late.context_article) == (0, 0, -1, NONE)
+
+
+def test_only_the_places_that_the_client_confirmed_are_seen(site: Sessions) -> None:
+    for name, items in {"whole": ("x", "y"), "first": ("x",), "second": ("y", "z"), "other": ("z",)}.items():
+        serve(site, name, 1.0, [0.5, 0.5], seen=False)
+        with writing(site) as session:
+            events.add_impressions(session, [Impression(name, "ann", 2.0, items)])
+    assert [one.seen.tolist() for one in found(site)] == [[True, True], [True, False], [False, True], [False, False]]
+    with writing(site) as session:
+        merges.merge(session, "y", "z", 5.0)
+    assert [one.seen.tolist() for one in found(site)][2:] == [[False, True], [False, False]]
 
 
 def test_the_window_is_of_when_they_were_served(site: Sessions) -> None:

@@ -1,14 +1,18 @@
 """What is counted of the lists that versions served, against counting by hand."""
 
+import sqlite3
 from collections import defaultdict
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 
-from recsys.database import events, models, robots, served
+from recsys.database import bulk, events, models, robots, served, users
 from recsys.database.articles import put_articles
+from recsys.database.clickthrough import Clickthrough, newest_by_version
 from recsys.database.outcomes import Outcome, outcomes
 from recsys.database.session import Sessions, writing
+from recsys.database.tables import UserRow
 from recsys.domain import Article, Click, Context, Recommendation
 
 ITEMS = ("x", "y", "z")
@@ -91,6 +95,21 @@ def test_only_lists_served_from_a_time_on_count_where_one_is_named(site: Session
     assert found(site, since=4.0) == {}
 
 
+def test_more_robots_than_a_statement_has_room_for(site: Sessions) -> None:
+    many = [f"robot{number}" for number in range(bulk.CHUNK + 50)]
+    for user, version in {"person": "a", many[0]: "a", many[-1]: "b"}.items():
+        serve(site, user, user, version, 1.0)
+        click(site, user, user, ITEMS[0], 2.0)
+    with writing(site) as session:
+        users.ensure_keys(session, many)
+        session.execute(update(UserRow).where(UserRow.user_id != "person").values(robot=True))
+    with site() as session:
+        connection = session.connection().connection.driver_connection
+        if isinstance(connection, sqlite3.Connection):
+            connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 2 * bulk.CHUNK + 50)
+        assert outcomes(session) == {"a": Outcome("a", 1, 1, 1, 1, 1, 1, 1)}
+
+
 def test_robots_are_left_out_whether_flagged_or_fast(site: Sessions) -> None:
     for user in ("person", "flagged", "fast"):
         serve(site, user, user, "a", 1.0)
@@ -100,3 +119,21 @@ def test_robots_are_left_out_whether_flagged_or_fast(site: Sessions) -> None:
         robots.flag(session, "flagged")
     assert found(site)["a"].users == 2
     assert found(site, robot_limit=2)["a"] == Outcome("a", 1, 1, 1, 1, 1, 1, 1)
+
+
+def test_the_newest_lists_are_counted_by_the_same_rule(site: Sessions) -> None:
+    for user in ("person", "flagged", "fast", "gone"):
+        serve(site, user, user, "b" if user == "flagged" else "a", 1.0, seen=user != "gone")
+        for n, item in enumerate(ITEMS if user == "fast" else ITEMS[:1]):
+            click(site, user, user, item, 2.0 + n, weight=float(user != "person"))
+    with writing(site) as session:
+        robots.flag(session, "flagged")
+    with site() as session:
+        fast = robots.known(session, 2)
+        for version, one in newest_by_version(session, 10, fast).items():
+            counted = found(site, robot_limit=2)[version]
+            assert (one.impressions, one.clicked) == (counted.impressions, counted.clicked) == (1, 0)
+        assert newest_by_version(session, 10, fast).keys() == found(site, robot_limit=2).keys() == {"a"}
+        everybody = newest_by_version(session, 10, np.zeros(0, np.int64))["a"]
+        assert (everybody.impressions, everybody.clicked, everybody.ctr) == (2, 1, 0.5)
+        assert newest_by_version(session, 1, np.zeros(0, np.int64)) == {"a": Clickthrough(1, 1)}

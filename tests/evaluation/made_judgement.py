@@ -12,7 +12,7 @@ from recsys.encoders import expected_ids
 from recsys.evaluation.evaluate import Window
 from recsys.features.features import RequestContext
 from recsys.features.marks import scratch_for
-from recsys.lifecycle.train import load_model
+from recsys.lifecycle.loading import load_model
 from recsys.pipeline import filters, scorer, sources
 from recsys.pipeline.load import Dataset, load_dataset, load_view, load_world
 from recsys.pipeline.model import Model
@@ -74,8 +74,8 @@ class Judgement:
         modalities = self.model.views.towers.content_space.present
         rows = scorer.inputs(self.model.views, modalities, reader, request, self.items(i))
         assert self.model.heads is not None
-        logits, _ = scorer.list_logits(self.model.heads.listwise, rows)
-        return logits, scorer.list_probabilities(self.model.heads.listwise, rows)
+        logits, _ = scorer.logits_of_lists(self.model.heads.listwise, [rows])
+        return logits, scorer.probabilities_of_lists(self.model.heads.listwise, [rows])[0]
 
     def ranking(self, i: int) -> tuple[Ints, Ints, Ints]:
         """Pool, candidates and their order for the i-th impression: article keys."""

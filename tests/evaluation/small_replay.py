@@ -19,7 +19,8 @@ from recsys.evaluation.evaluate import evaluate_shown
 from recsys.evaluation.live import evaluate_live
 from recsys.ingest.importer import import_path
 from recsys.lifecycle.encode import encode_new
-from recsys.lifecycle.train import indexable, window_of
+from recsys.lifecycle.judging import window_of
+from recsys.lifecycle.loading import indexable
 from recsys.pipeline.load import Dataset, load_dataset
 from recsys.settings import Settings, bundled
 from recsys.training.fit import TrainingSet, fit
@@ -43,7 +44,7 @@ class SmallReplay:
         known = between(data.log if log is None else log, -np.inf, SPLIT)
         training = TrainingSet(
             log=known, attributes=data.attributes, content=data.content, users=data.users, indexed=indexable(data),
-            encoders={}, since=-np.inf, until=SPLIT, live_hours=self.settings.live_hours,
+            encoders={}, since=-np.inf, until=SPLIT, live_hours=self.settings.live_hours, bounce=self.settings.bounce,
         )  # fmt: skip
         model = fit(training, version="regression", seed=seed)
         window = window_of(data, self.settings, SPLIT, None)
