@@ -22,12 +22,16 @@ COLUMNS = (
     ArticleRow.section, ArticleRow.premium, ArticleRow.length,
 )  # fmt: skip
 FIELDS = tuple(Article.__dataclass_fields__)
-NAMES = select(ArticleRow.key, ArticleRow.article_id, ArticleRow.title).where(
-    ArticleRow.key.in_(bindparam("keys", expanding=True)), ArticleRow.deleted_at.is_(None)
+# made once, and of the table: asking for a class's columns costs twice as much
+KEYS = select(ARTICLES.c.article_id, ARTICLES.c.key).where(
+    ARTICLES.c.article_id.in_(bindparam("article_ids", expanding=True))
+)
+NAMES = select(ARTICLES.c.key, ARTICLES.c.article_id, ARTICLES.c.title).where(
+    ARTICLES.c.key.in_(bindparam("keys", expanding=True)), ARTICLES.c.deleted_at.is_(None)
 )
 ON_CARDS = ("article_id", "title", "section", "image", "published_at", "expires_at")
-CARDS = select(ArticleRow.key, *(getattr(ArticleRow, name) for name in ON_CARDS)).where(
-    ArticleRow.key.in_(bindparam("keys", expanding=True)), ArticleRow.deleted_at.is_(None)
+CARDS = select(ARTICLES.c.key, *(ARTICLES.c[name] for name in ON_CARDS)).where(
+    ARTICLES.c.key.in_(bindparam("keys", expanding=True)), ARTICLES.c.deleted_at.is_(None)
 )
 ENCODED = ("title", "summary", "body", "image", "language")  # what encoders may look at
 
@@ -36,7 +40,7 @@ def keys_of(session: Session, article_ids: Iterable[str]) -> dict[str, int]:
     """Keys of the articles that are known, deleted ones included."""
     keys: dict[str, int] = {}
     for chunk in chunks(dict.fromkeys(article_ids)):
-        rows = session.execute(select(ArticleRow.article_id, ArticleRow.key).where(ArticleRow.article_id.in_(chunk)))
+        rows = session.execute(KEYS, {"article_ids": chunk})
         keys.update((row.article_id, row.key) for row in rows)
     return keys
 

@@ -1,13 +1,14 @@
 """Work that runs in a process of its own, one of a kind at a time: asked for, taken, heard of, and ended.
 
 Who runs a job holds it by giving signs of life. A job that is silent for longer than ``LEASE`` is abandoned: whoever
-looks next marks it as failed, and another may run.
+wants the next one marks it as failed, and another may run. Times are those of ``clock``.
 """
 
 import secrets
+import time
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from recsys.database.bulk import one_at_a_time
@@ -31,6 +32,13 @@ class OneRunsError(NotPossibleError):
 
 class LostError(RecsysError):
     """A job went on without signs of life until it counted as abandoned, or was taken from its process."""
+
+
+def clock(session: Session) -> Timestamp:
+    """The time that all machines which share the database agree on: its own, or this machine's where it has none."""
+    if session.get_bind().dialect.name == "postgresql":
+        return float(session.scalar(select(func.extract("epoch", func.clock_timestamp()))) or 0.0)
+    return time.time()
 
 
 def ask(session: Session, kind: str, at: Timestamp) -> str:
@@ -125,16 +133,23 @@ def newest(session: Session, limit: int, kind: str | None = None) -> list[JobRow
 def waits(session: Session, kind: str, at: Timestamp) -> bool:
     """Whether a job waits and may be taken; reads only, so that a worker may look often."""
     job = _unfinished(session, kind)
-    return job is not None and (job.status == WAITING or _silence(job, at) > LEASE)
+    return job is not None and (job.status == WAITING or abandoned(job, at) is not None)
+
+
+def abandoned(job: JobRow, at: Timestamp) -> str | None:
+    """Why a job that is listed as running failed; None for one that is alive, or does not run."""
+    silence = at - max(job.heard_at or 0.0, job.started_at or 0.0)
+    if job.status != RUNNING or silence <= LEASE:
+        return None
+    return ABANDONED.format(owner=job.owner, silence=silence)
 
 
 def _free(session: Session, kind: str, at: Timestamp) -> JobRow | None:
     """The job of a kind that waits or runs, after one that was abandoned is marked so. Others wait meanwhile."""
     one_at_a_time(session, f"jobs {kind}")
     job = _unfinished(session, kind, locked=True)
-    if job is not None and job.status == RUNNING and (silence := _silence(job, at)) > LEASE:
-        job.status, job.finished_at = FAILED, at
-        job.error = ABANDONED.format(owner=job.owner, silence=silence)
+    if job is not None and (why := abandoned(job, at)):
+        job.status, job.finished_at, job.error = FAILED, at, why
         session.flush()
         job = _unfinished(session, kind, locked=True)
     return job
@@ -145,10 +160,6 @@ def _unfinished(session: Session, kind: str, *, locked: bool = False) -> JobRow 
     rows = select(JobRow).where(JobRow.kind == kind, JobRow.status.in_((WAITING, RUNNING)))
     rows = rows.order_by(JobRow.status, JobRow.created_at).limit(1)  # "running" < "waiting"
     return session.scalar(rows.with_for_update() if locked else rows)
-
-
-def _silence(job: JobRow, at: Timestamp) -> float:
-    return at - max(job.heard_at or 0.0, job.started_at or 0.0) if job.status == RUNNING else 0.0
 
 
 def _add(session: Session, kind: str, at: Timestamp) -> JobRow:

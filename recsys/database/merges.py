@@ -13,7 +13,7 @@ from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from recsys.columns import ClickColumns, EventLog, ImpressionColumns, Ints
-from recsys.database.articles import record_changes
+from recsys.database.articles import ARTICLES, record_changes
 from recsys.database.bulk import chunks, one_at_a_time
 from recsys.database.tables import ArticleRow
 from recsys.domain import NotKnownError, NotPossibleError, Timestamp
@@ -21,7 +21,7 @@ from recsys.domain import NotKnownError, NotPossibleError, Timestamp
 Aliases = Mapping[int, int]  # key of a merged article -> key of the one that it is part of; never a chain
 TODAY = func.coalesce(ArticleRow.merged_into, ArticleRow.key).label("today")
 # made once, since every answer asks it; "> 0" and not "is not null": both databases find it by the index
-MERGED = select(ArticleRow.key, ArticleRow.merged_into).where(ArticleRow.merged_into > 0)
+MERGED = select(ARTICLES.c.key, ARTICLES.c.merged_into).where(ARTICLES.c.merged_into > 0)
 
 
 def merge(session: Session, article_id: str, into: str, at: Timestamp) -> str:

@@ -1,13 +1,14 @@
 """What editors ordered: an article or a section pinned, boosted, buried or blocked, from a time to a time."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import Table, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from recsys.database import articles, merges
-from recsys.database.tables import ArticleRow, RuleRow
+from recsys.database.articles import ARTICLES
+from recsys.database.tables import RuleRow
 from recsys.database.types import SECONDS, storable
 from recsys.domain import Action, NotKnownError, Timestamp
 
@@ -34,18 +35,20 @@ class Rule:
         return begins <= at and not any(end is not None and end <= at for end in (self.until, self.ended_at))
 
 
+RULES = cast(Table, RuleRow.__table__)
+COLUMNS = RULES.c
 # with the article as it is today, which may have been merged since
 SELECTED = select(
-    RuleRow.rule, RuleRow.action, func.coalesce(ArticleRow.merged_into, ArticleRow.key), ArticleRow.article_id,
-    RuleRow.section, RuleRow.place, RuleRow.amount, RuleRow.since, RuleRow.until, RuleRow.created_at, RuleRow.ended_at,
-).outerjoin(ArticleRow, ArticleRow.key == RuleRow.article)  # fmt: skip
+    COLUMNS.rule, COLUMNS.action, func.coalesce(ARTICLES.c.merged_into, ARTICLES.c.key), ARTICLES.c.article_id,
+    COLUMNS.section, COLUMNS.place, COLUMNS.amount, COLUMNS.since, COLUMNS.until, COLUMNS.created_at, COLUMNS.ended_at,
+).select_from(RULES.outerjoin(ARTICLES, ARTICLES.c.key == COLUMNS.article))  # fmt: skip
 AT = bindparam("at", type_=SECONDS)
 IN_FORCE = SELECTED.where(  # made once: every answer asks this
-    RuleRow.created_at <= AT,
-    or_(RuleRow.since.is_(None), RuleRow.since <= AT),
-    or_(RuleRow.until.is_(None), RuleRow.until > AT),
-    or_(RuleRow.ended_at.is_(None), RuleRow.ended_at > AT),
-).order_by(RuleRow.rule)
+    COLUMNS.created_at <= AT,
+    or_(COLUMNS.since.is_(None), COLUMNS.since <= AT),
+    or_(COLUMNS.until.is_(None), COLUMNS.until > AT),
+    or_(COLUMNS.ended_at.is_(None), COLUMNS.ended_at > AT),
+).order_by(COLUMNS.rule)
 
 
 def add_rule(

@@ -4,16 +4,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Table, delete, exists, select
+from sqlalchemy import Table, bindparam, delete, exists, select
 from sqlalchemy.orm import Session
 
 from recsys.database import articles, users
 from recsys.database.bulk import chunks, insert_new
-from recsys.database.events import IMPRESSIONS, context_columns
-from recsys.database.tables import ArticleRow, ClickRow, ImpressionRow, ServedRow, UserRow
+from recsys.database.events import CLICKS, IMPRESSIONS, context_columns
+from recsys.database.tables import ArticleRow, ImpressionRow, ServedRow, UserRow
 from recsys.domain import Context, Page, Recommendation, Timestamp
 
 SERVED = cast(Table, ServedRow.__table__)
+# made once, and of tables, since every answer asks it: lists that a click of the same user names
+CLICKED = (
+    select(SERVED.c.impression_id)
+    .join(CLICKS, (CLICKS.c.impression_id == SERVED.c.impression_id) & (CLICKS.c.user == SERVED.c.user))
+    .where(SERVED.c.impression_id.in_(bindparam("impression_ids", expanding=True)))
+    .distinct()
+)
 BATCH = 5000  # rows deleted in one transaction, so that nobody waits long for the write lock
 LIST_COLUMNS = ("user", "at", "shown", "page", "context_article", "device", "subscriber", "placement")
 
@@ -29,15 +36,19 @@ class ServedList:
     context: Context
     model_version: str
     propensities: Sequence[float] | None = None
+    user: int = 0  # key by which the answer knew the user; 0: not at all
 
 
 def log_served(session: Session, lists: Sequence[ServedList]) -> None:
-    """Remember what was answered."""
+    """Remember what was answered, but not to readers who were erased since: that would bring them back."""
+    known = users.readers_now(session, {one.user for one in lists if one.user})
+    new = users.ensure_keys(session, [one.user_id for one in lists if not one.user])
+    readers = [known.get(one.user) if one.user else new[one.user_id] for one in lists]
     mentioned = {item.article_id for one in lists for item in one.answer}
     reading = {one.context.context_article for one in lists} - {None}
     keys = articles.keys_of(session, mentioned | {name for name in reading if name is not None})
-    readers = users.ensure_keys(session, [one.user_id for one in lists])
-    insert_new(session, SERVED, [_row(one, keys, readers) for one in lists])
+    named = zip(lists, readers, strict=True)
+    insert_new(session, SERVED, [_row(one, keys, reader) for one, reader in named if reader is not None])
 
 
 def find_served(session: Session, impression_ids: Iterable[str]) -> dict[str, tuple[str, Context]]:
@@ -71,11 +82,7 @@ def confirm_served(session: Session, impression_id: str, known_at: Timestamp) ->
 def confirm_clicked(session: Session, impression_ids: Iterable[str], known_at: Timestamp) -> None:
     """Make impressions of those served lists that a click of the same user named before they were logged."""
     for chunk in chunks(impression_ids):
-        same = (ServedRow.impression_id == ClickRow.impression_id) & (ServedRow.user == ClickRow.user)
-        named = (
-            select(ServedRow.impression_id).join(ClickRow, same).where(ServedRow.impression_id.in_(chunk)).distinct()
-        )
-        for impression_id in session.scalars(named).all():
+        for impression_id in session.scalars(CLICKED, {"impression_ids": chunk}).all():
             confirm_served(session, impression_id, known_at)
 
 
@@ -90,10 +97,10 @@ def forget_unseen(session: Session, before: Timestamp, limit: int) -> int:
     return len(session.scalars(gone).all())
 
 
-def _row(one: ServedList, keys: dict[str, int], readers: dict[str, int]) -> dict[str, Any]:
+def _row(one: ServedList, keys: dict[str, int], reader: int) -> dict[str, Any]:
     return {
         "impression_id": one.impression_id,
-        "user": readers[one.user_id],
+        "user": reader,
         "at": one.at,
         "shown": [keys[item.article_id] for item in one.answer],
         "scores": [item.score for item in one.answer],

@@ -7,13 +7,16 @@ from typing import NamedTuple, cast
 from sqlalchemy import Integer, Table, bindparam, delete, func, select
 from sqlalchemy.orm import Session, aliased
 
+from recsys.database import audit
 from recsys.database.bulk import chunks, insert_new
-from recsys.database.tables import ArticleRow, ClickRow, ImpressionRow, ServedRow, UserRow
+from recsys.database.tables import ArticleRow, AuditRow, ClickRow, ImpressionRow, ServedRow, UserRow
 from recsys.database.types import SECONDS
 from recsys.domain import RecsysError, Timestamp
 
+ERASED = "user.erase"  # in the audit
 USERS = cast(Table, UserRow.__table__)
-READER = func.coalesce(UserRow.merged_into, UserRow.key).label("reader")
+CLICKS, IMPRESSIONS = cast(Table, ClickRow.__table__).c, cast(Table, ImpressionRow.__table__).c
+READER = func.coalesce(USERS.c.merged_into, USERS.c.key).label("reader")
 
 
 class Clicked(NamedTuple):
@@ -31,26 +34,27 @@ class Shown(NamedTuple):
     shown: list[int]  # article keys
 
 
-# what every answer asks, made once
-KEY_OF = select(READER).where(UserRow.user_id == bindparam("user_id"))
+# what every answer asks: made once, and of tables, which cost half of what classes do
+KEY_OF = select(READER).where(USERS.c.user_id == bindparam("user_id"))
 BEFORE, LIMIT = bindparam("before", type_=SECONDS), bindparam("limit", type_=Integer)
 NEWEST_CLICKS = (
-    select(ClickRow.article, ClickRow.at, ClickRow.weight)
-    .where(ClickRow.user == bindparam("user"), ClickRow.known_at < BEFORE)
-    .order_by(ClickRow.known_at.desc(), ClickRow.at.desc(), ClickRow.position.desc())
+    select(CLICKS.article, CLICKS.at, CLICKS.weight)
+    .where(CLICKS.user == bindparam("user"), CLICKS.known_at < BEFORE)
+    .order_by(CLICKS.known_at.desc(), CLICKS.at.desc(), CLICKS.position.desc())
     .limit(LIMIT)
 )
 NEWEST_IMPRESSIONS = (
-    select(ImpressionRow.known_at, ImpressionRow.shown)
-    .where(ImpressionRow.user == bindparam("user"), ImpressionRow.known_at < BEFORE)
-    .order_by(ImpressionRow.known_at.desc(), ImpressionRow.at.desc(), ImpressionRow.position.desc())
+    select(IMPRESSIONS.known_at, IMPRESSIONS.shown)
+    .where(IMPRESSIONS.user == bindparam("user"), IMPRESSIONS.known_at < BEFORE)
+    .order_by(IMPRESSIONS.known_at.desc(), IMPRESSIONS.at.desc(), IMPRESSIONS.position.desc())
     .limit(LIMIT)
 )
 
 
 def key_of(session: Session, user_id: str) -> int | None:
     """Key of the reader that an id belongs to; None when nothing was ever heard of it."""
-    return session.scalar(KEY_OF, {"user_id": user_id})
+    key: int | None = session.scalar(KEY_OF, {"user_id": user_id})
+    return key
 
 
 def ids_of(session: Session, user: int) -> list[str]:
@@ -143,18 +147,44 @@ def busiest(session: Session) -> str:
     return user_id
 
 
-def erase(session: Session, user_id: str) -> bool:
-    """Forget the reader that an id belongs to, with all their ids and everything they did; False for an unknown id."""
+def erase(session: Session, user_id: str, *, at: Timestamp, who: str) -> bool:
+    """Forget the reader that an id belongs to, with all their ids and everything they did; False for an unknown id.
+
+    The audit keeps who did so and the keys of all their ids, which name nobody any more, see ``erased_since``.
+    """
     user = key_of(session, user_id)
-    if user is not None:
-        session.execute(delete(UserRow).where(UserRow.key == user))
-    return user is not None
+    if user is None:
+        return False
+    keys = session.scalars(select(USERS.c.key).where(user == READER).order_by(USERS.c.key)).all()
+    session.execute(delete(UserRow).where(UserRow.key == user))
+    for key in keys:
+        audit.record(session, at=at, who=who, action=ERASED, subject=str(key))
+    return True
+
+
+def erased_since(session: Session, at: Timestamp) -> set[int]:
+    """Keys of the readers who were erased from a time on, for processes that remember some."""
+    erased = select(AuditRow.subject).where(AuditRow.at >= at, AuditRow.action == ERASED)
+    return {int(key) for key in session.scalars(erased)}
+
+
+def readers_now(session: Session, keys: Iterable[int]) -> dict[int, int]:
+    """By user key the key of the reader it belongs to, without those who were erased.
+
+    Where the database locks rows, none of them can be erased or merged away before this transaction ends.
+    """
+    found: dict[int, int] = {}
+    for chunk in chunks(sorted(keys)):
+        statement = select(USERS.c.key, READER).where(USERS.c.key.in_(chunk)).order_by(USERS.c.key)
+        rows = session.execute(statement.with_for_update(read=True, key_share=True))
+        found.update((row.key, row.reader) for row in rows)
+    return found
 
 
 def _keys(session: Session, user_ids: list[str]) -> dict[str, int]:
     keys: dict[str, int] = {}
     for chunk in chunks(user_ids):
-        statement = select(UserRow.user_id, READER).where(UserRow.user_id.in_(chunk)).order_by(UserRow.key)
+        statement = select(USERS.c.user_id, READER).where(USERS.c.user_id.in_(chunk)).order_by(USERS.c.key)
         rows = session.execute(statement.with_for_update(read=True, key_share=True))
         keys.update((row.user_id, row.reader) for row in rows)
     return keys

@@ -1,5 +1,6 @@
 """Cached modality vectors: what still needs an encoder, what was found, and the vectors of articles."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -13,6 +14,8 @@ from recsys.database.articles import record_changes, to_article
 from recsys.database.bulk import chunks, insert_new, upsert
 from recsys.database.tables import ArticleRow, ContentRow, VectorRow
 from recsys.domain import Article, Modality
+
+log = logging.getLogger(__name__)
 
 CONTENTS = cast(Table, ContentRow.__table__)
 VECTORS = cast(Table, VectorRow.__table__)
@@ -28,21 +31,33 @@ class Content:
     status: str
 
 
-def not_encoded(session: Session, modality: Modality, encoder_id: str, limit: int) -> list[tuple[int, Article]]:
-    """Articles (with their keys) that this encoder has not looked at yet, newest first."""
-    statement = (
-        select(ArticleRow)
-        .where(_not_looked_at(modality, encoder_id), ArticleRow.deleted_at.is_(None))
-        .order_by(ArticleRow.key.desc())
-        .limit(limit)
-    )
-    return [(row.key, to_article(row)) for row in session.scalars(statement)]
+def not_encoded(
+    session: Session, modality: Modality, encoder_id: str, limit: int, among: Iterable[int] | None = None
+) -> list[tuple[int, Article]]:
+    """Articles (with their keys) that this encoder has not looked at yet, newest first.
+
+    To look at the whole catalogue takes long where it is large; ``among`` names the keys that may be waiting.
+    """
+    waiting = select(ArticleRow).where(_not_looked_at(modality, encoder_id), ArticleRow.deleted_at.is_(None))
+    newest = waiting.order_by(ArticleRow.key.desc()).limit(limit)
+    if among is None:
+        parts = [newest]
+    else:
+        parts = [newest.where(ArticleRow.key.in_(part)) for part in chunks(sorted(among, reverse=True))]
+    found = [(row.key, to_article(row)) for part in parts for row in session.scalars(part)]
+    return found[:limit]
 
 
 def count_not_encoded(session: Session, modality: Modality, encoder_id: str) -> int:
     """How many articles this encoder has not looked at yet."""
     statement = select(func.count()).where(_not_looked_at(modality, encoder_id), ArticleRow.deleted_at.is_(None))
     return session.scalar(statement.select_from(ArticleRow)) or 0
+
+
+def storable(vectors: Floats32) -> Bools:
+    """Which vectors (n, d) can be cached (n,): those that are finite, rounded as they are kept."""
+    with np.errstate(over="ignore"):
+        return np.asarray(np.isfinite(vectors.astype(STORED)).all(axis=1))
 
 
 def known_hashes(session: Session, encoder_id: str, hashes: Iterable[str]) -> set[str]:
@@ -92,7 +107,8 @@ def load_vectors(session: Session, modality: Modality, encoder_id: str, dim: int
     """Vectors of the articles with these keys.
 
     Returns:
-        float32 (n, dim), zeros where there is none, and bool (n,) that says where there is one.
+        float32 (n, dim), zeros where there is none, and bool (n,) that says where there is one. One that is not finite
+        counts as none: an older program may have cached it.
     """
     vectors = np.zeros((len(keys), dim), np.float32)
     mask = np.zeros(len(keys), np.bool_)
@@ -108,6 +124,10 @@ def load_vectors(session: Session, modality: Modality, encoder_id: str, dim: int
         for key, stored in session.execute(statement):
             vectors[rows_of[key]] = np.frombuffer(stored, STORED)
             mask[rows_of[key]] = True
+    unsound = ~np.isfinite(vectors.sum(axis=1))  # of float16 values, whose sum cannot overflow
+    if unsound.any():
+        log.warning("%d %s vectors that are not finite are passed over", unsound.sum(), modality)
+        vectors[unsound], mask[unsound] = 0, False
     return vectors, mask
 
 

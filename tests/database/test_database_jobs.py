@@ -1,6 +1,9 @@
 """Jobs: one of a kind at a time, held by signs of life, and lost by silence."""
 
+import time
+
 import pytest
+from sqlalchemy import text
 
 from recsys.database import jobs
 from recsys.database.jobs import LEASE, LostError, OneRunsError
@@ -82,6 +85,14 @@ def test_a_stopped_one_waits_for_another_process(sessions: Sessions) -> None:
         assert jobs.waits(session, KIND, 11.0)
         assert jobs.running(session, KIND) is None
     assert call(sessions, "take", KIND, TWO, 12.0) == job
+
+
+def test_the_clock_goes_on_within_a_transaction_and_is_a_servers_own(sessions: Sessions) -> None:
+    with sessions() as session:
+        first, there = jobs.clock(session), time.time()
+        if session.get_bind().dialect.name == "postgresql":
+            there = float(session.scalar(text("SELECT extract(epoch FROM clock_timestamp())")))
+        assert first <= there <= jobs.clock(session)
 
 
 def test_an_unknown_job_is_named(sessions: Sessions) -> None:

@@ -113,7 +113,7 @@ def test_erasing_either_id_erases_the_person(session, erased):
     visit(session, "ann")
     visit(session, "bob")
     logins.merge(session, "anon", "ann")
-    assert users.erase(session, erased)
+    assert users.erase(session, erased, at=1.0, who="test")
     assert users.key_of(session, "anon") is users.key_of(session, "ann") is None
     assert owners(session) == {users.key_of(session, "bob")}
     visit(session, "anon", 2, 30.0)  # a phone that still sends the id is a stranger's

@@ -168,4 +168,4 @@ def clicks_of(keys):
     n = len(keys)
     whole, seconds, small = np.zeros(n, np.int64), np.zeros(n), np.zeros(n, np.int8)
     article = np.array(keys, np.int64)
-    return ClickColumns(whole, whole, article, seconds, seconds, seconds, small, whole, small, small)
+    return ClickColumns(whole, whole, article, seconds, seconds, seconds, seconds, small, whole, small, small)

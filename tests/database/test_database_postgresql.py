@@ -235,7 +235,7 @@ def test_an_event_of_a_user_who_is_being_erased_waits_and_comes_in(sessions):
         outcome.append("in")
 
     with writing(sessions) as session:
-        users.erase(session, "ann")
+        users.erase(session, "ann", at=1.0, who="test")
         thread = Thread(target=click)
         thread.start()
         thread.join(0.5)  # it has found ann, and waits for what becomes of her

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import func, select
 
-from recsys.database import articles, events, served, users
+from recsys.database import articles, events, logins, served, users
 from recsys.database.session import writing
 from recsys.database.tables import ServedRow
 from recsys.domain import Click, Context, Impression, Recommendation
@@ -95,7 +95,7 @@ def test_erasing_a_user_takes_their_log_along_and_nobody_elses(session):
         events.add_clicks(session, [click(1, 20.0, user=user)])
         serve(session, f"served-{user}", user)
     bob = users.key_of(session, "bob")
-    assert users.erase(session, "ann")
+    assert users.erase(session, "ann", at=1.0, who="test")
     log = events.read_log(session)
     assert list(log.impressions.user) == list(log.clicks.user) == [bob]
     assert list(session.scalars(select(ServedRow.impression_id))) == ["served-bob"]
@@ -104,17 +104,17 @@ def test_erasing_a_user_takes_their_log_along_and_nobody_elses(session):
 
 
 def test_erasing_a_stranger_says_so(session):
-    assert not users.erase(session, "ann")
+    assert not users.erase(session, "ann", at=1.0, who="test")
     users.ensure_keys(session, ["ann"])
-    assert users.erase(session, "ann")
-    assert not users.erase(session, "ann")
+    assert users.erase(session, "ann", at=1.0, who="test")
+    assert not users.erase(session, "ann", at=1.0, who="test")
 
 
 def test_neither_positions_nor_keys_of_the_erased_come_back(session):
     events.add_impressions(session, [shown(1, 10.0), shown(2, 10.0)])
     events.add_clicks(session, [click(1, 20.0), click(2, 20.0)])
     erased, log = users.key_of(session, "ann"), events.read_log(session)
-    users.erase(session, "ann")
+    users.erase(session, "ann", at=1.0, who="test")
     assert events.counts(session) == {"impressions": 0, "clicks": 0}
     events.add_impressions(session, [shown(3, 10.0, user="eve")])
     events.add_clicks(session, [click(3, 20.0, user="eve")])
@@ -124,9 +124,18 @@ def test_neither_positions_nor_keys_of_the_erased_come_back(session):
     assert users.key_of(session, "eve") != erased
 
 
+def test_all_ids_of_an_erased_reader_are_told_to_who_remembers_them(session):
+    events.add_clicks(session, [click(1, 1.0, user="anon"), click(2, 1.0), click(3, 1.0, user="bob")])
+    anonymous, ann, bob = (users.key_of(session, user_id) for user_id in ("anon", "ann", "bob"))
+    logins.merge(session, "anon", "ann")
+    assert users.erase(session, "anon", at=5.0, who="test")
+    assert users.erased_since(session, 5.0) == {anonymous, ann} != {bob}
+    assert users.erased_since(session, 6.0) == set()
+
+
 def test_an_erased_user_may_come_back_as_a_stranger(session):
     events.add_clicks(session, [click(1, 20.0)])
-    users.erase(session, "ann")
+    users.erase(session, "ann", at=1.0, who="test")
     assert events.add_clicks(session, [click(2, 30.0)]) == 1
     assert len(users.newest_clicks(session, users.key_of(session, "ann"), 99.0, 10)) == 1
     assert session.scalar(select(func.count(ServedRow.impression_id))) == 0

@@ -115,3 +115,25 @@ def test_no_keys_give_no_vectors(session):
     loaded, mask = load(session, [])
     assert loaded.shape == (0, DIM)
     assert mask.shape == (0,)
+
+
+def test_those_that_may_be_waiting_can_be_named(session, keys):
+    put(session, [Content(keys["b"], "hb", "ok")], {"hb": vector(1)})
+    for among, found in (("a", ["a"]), ("ab", ["a"]), ("abc", ["c", "a"]), ("b", []), ("", [])):
+        waiting = vectors.not_encoded(session, "title", "title-1", 10, [keys[name] for name in among])
+        assert [article.article_id for _, article in waiting] == found
+    assert len(vectors.not_encoded(session, "title", "title-1", 1, keys.values())) == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e6])  # the last is more than float16 holds
+def test_a_vector_that_is_not_finite_counts_as_none(session, keys, caplog, value):
+    unsound = vector(2)
+    unsound[3] = value
+    assert vectors.storable(np.array([vector(1), unsound])).tolist() == [True, False]
+    with np.errstate(over="ignore"):
+        put(session, [Content(keys[n], f"h{n}", "ok") for n in "ab"], {"ha": vector(1), "hb": unsound})
+    loaded, mask = load(session, [keys["a"], keys["b"]])
+    assert mask.tolist() == [True, False]
+    assert loaded[0].any()
+    assert not loaded[1].any()
+    assert "1 title vectors that are not finite are passed over" in caplog.messages
