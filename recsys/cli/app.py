@@ -23,6 +23,8 @@ from recsys.cli.output import (
 from recsys.cli.versions import models, promote, rollback
 from recsys.domain import RecsysError
 
+SILENT = 60  # seconds until a process of the server that says nothing counts as dead; one that folds a log is busy
+
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
@@ -154,8 +156,7 @@ def retrain(
     settings = load_settings()
     with progress() as report:
         done = run(open_sessions(settings), settings, seed=seed, warm=not full, report=report)
-    verb = "promoted" if done.promoted else "kept back"
-    show(done, as_json, f"Version {done.version} was {verb}: {done.why}.")
+    show(done, as_json, done.sentence)
 
 
 app.command()(models)
@@ -235,6 +236,7 @@ def serve(host: str = "127.0.0.1", port: int = 8000, workers: Annotated[int, typ
             uvicorn.run(
                 "api.app:create_app", factory=True, host=host, port=port, workers=workers,
                 log_config=config(settings.log_format), access_log=False, http="api.patience:PatientProtocol",
+                timeout_worker_healthcheck=SILENT,
             )  # fmt: skip
     finally:
         worker.stop()

@@ -27,8 +27,9 @@ from recsys.ingest import importer
 from recsys.ingest.shift import shifted
 from recsys.lifecycle.encode import encode_new
 from recsys.lifecycle.jobs import retrain_now
+from recsys.lifecycle.judging import evaluate
 from recsys.lifecycle.retrain import Retrained
-from recsys.lifecycle.train import evaluate, train
+from recsys.lifecycle.train import train
 from recsys.lifecycle.versions import rfc3339
 from recsys.serving.live import Live
 from recsys.serving.recommender import Recommender, Served
@@ -103,10 +104,9 @@ def _shown(document: dict[str, Any], again: Retrained, before: Served, after: Se
     neighbours = [
         neighbours_table(items, f"Nearest to “{clicked}” by {by}") for by, items in document["similar"].items()
     ]
-    verb = "promoted" if again.promoted else "kept back"
     return [
         "\nThe sample is synthetic: its figures say that the machine works, not how good it is on your readers.",
-        f"Version {document['version']} {state}. Version {again.version} was {verb}: {again.why}.",
+        f"Version {document['version']} {state}. {again.sentence}",
         table(rows, COLUMNS),
         recommendations_table(before.items, f"For reader {before.user_id}"),
         recommendations_table(after.items, f"The same reader, after a click on “{clicked}”"),

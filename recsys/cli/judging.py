@@ -25,7 +25,7 @@ def evaluate(
     """Replay a window of the log point-in-time and score a version on it."""
     from recsys.database.session import open_sessions
     from recsys.evaluation.sheet import sheet
-    from recsys.lifecycle.train import evaluate as run
+    from recsys.lifecycle.judging import evaluate as run
 
     check_window(since, until)
     if off_policy:

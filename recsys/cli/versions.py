@@ -29,7 +29,7 @@ def models(as_json: Json = False) -> None:
 def promote(version: str, as_json: Json = False) -> None:
     """Make a version live."""
     from recsys.database.session import open_sessions
-    from recsys.lifecycle.train import promote as run
+    from recsys.lifecycle.versions import promote as run
 
     run(open_sessions(load_settings()), load_settings(), version)
     show({"live": version}, as_json, f"Version {version} is live.")

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from recsys.domain import RecsysError
+from recsys.settings import Settings
 
 CPUINFO = Path("/proc/cpuinfo")
 DTYPE_NAMES = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "fp32"}
@@ -15,6 +16,12 @@ def choose_device(setting: str) -> torch.device:
     if setting == "cuda" and not torch.cuda.is_available():
         raise RecsysError("RECSYS_DEVICE is cuda, but torch finds no CUDA device here: set it to auto or cpu.")
     return torch.device("cuda" if setting != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def set_threads(settings: Settings) -> None:
+    """Give torch the number of threads that the settings name."""
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
 
 
 def choose_dtype(device: torch.device) -> torch.dtype:

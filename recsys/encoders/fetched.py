@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from recsys.domain import Timestamp
+from recsys.domain import Timestamp, is_address
 from recsys.encoders.pictures import local_file
 
 NOWHERE = Path(os.devnull)  # for those to whom an address is no picture
@@ -45,8 +45,3 @@ class Fetched:
     def _path(self, address: str) -> Path:
         name = sha256(address.encode("utf-8", "surrogatepass")).hexdigest()
         return self.folder / name[:2] / name
-
-
-def is_address(image: str) -> bool:
-    """Whether this is an http(s) address."""
-    return image.lower().startswith(("http://", "https://"))

@@ -1,8 +1,12 @@
 """The encoders that the settings name, and their ids for those who only look vectors up."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from recsys.domain import Modality
+from PIL import Image
+
+from recsys.domain import Article, Modality
 from recsys.encoders.contract import Encoder
 from recsys.encoders.views import Viewed, ViewEncoder
 from recsys.settings import Settings
@@ -35,6 +39,17 @@ def load_encoders(settings: Settings) -> list[Viewed]:
 def with_views(encoders: Sequence[Viewed], views: int) -> list[Encoder]:
     """The encoders, and behind them so many augmented views of each."""
     return [*encoders, *(ViewEncoder(encoder, view) for view in range(1, views + 1) for encoder in encoders)]
+
+
+def warm_up(encoder: Encoder) -> None:
+    """Let it encode an article that says nothing, so that its model is in memory.
+
+    Raises RecsysError when the model cannot be had.
+    """
+    with TemporaryDirectory() as folder:
+        picture = Path(folder) / "grey.png"
+        Image.new("RGB", (64, 48), (128, 128, 128)).save(picture)
+        encoder.encode([Article("-", title="-", summary="-", body="-", image=str(picture))])
 
 
 def expected_ids(settings: Settings) -> dict[Modality, str]:

@@ -1,9 +1,10 @@
 """Gives every article its vectors: looks up what is cached, encodes the rest, stores both in batches."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from recsys.columns import Floats32
+from recsys.columns import Bools, Floats32
 from recsys.database import articles, vectors
 from recsys.database.bulk import one_at_a_time
 from recsys.database.session import Sessions, writing
@@ -11,6 +12,8 @@ from recsys.database.vectors import Content
 from recsys.domain import Article
 from recsys.encoders import Encoder, ViewEncoder, language_warnings
 from recsys.encoders.text import TitleEncoder
+
+log = logging.getLogger(__name__)
 
 BATCH = 256
 SAMPLE = 5000  # newly encoded titles whose tokens are looked at
@@ -37,24 +40,38 @@ class EncodeReport:
         return sum(sum(counts.values()) for counts in (self.encoded, self.cached, self.missing, self.broken))
 
 
-def encode_new(sessions: Sessions, encoders: Sequence[Encoder], progress: Progress | None = None) -> EncodeReport:
-    """Encode what has no vector yet; each batch is stored as it is done, so an interruption loses one batch at most."""
+def encode_new(
+    sessions: Sessions,
+    encoders: Sequence[Encoder],
+    progress: Progress | None = None,
+    among: Collection[int] | None = None,
+) -> EncodeReport:
+    """Encode what has no vector yet; each batch is stored as it is done, so an interruption loses one batch at most.
+
+    Whoever knows which articles may be new names their keys with ``among``, and no others are looked at.
+    """
     report = EncodeReport()
     for encoder in encoders:
         for counts in (report.encoded, report.cached, report.missing, report.broken):
             counts[_name(encoder)] = 0
-        _encode_modality(sessions, encoder, report, progress)
+        _encode_modality(sessions, encoder, report, progress, among)
     return report
 
 
-def _encode_modality(sessions: Sessions, encoder: Encoder, report: EncodeReport, progress: Progress | None) -> None:
+def _encode_modality(
+    sessions: Sessions,
+    encoder: Encoder,
+    report: EncodeReport,
+    progress: Progress | None,
+    among: Collection[int] | None,
+) -> None:
     modality, done = encoder.modality, 0
     sample: list[Article] = []
     with sessions() as session:
-        total = vectors.count_not_encoded(session, modality, encoder.encoder_id)
+        total = vectors.count_not_encoded(session, modality, encoder.encoder_id) if among is None else len(among)
     while True:
         with sessions() as session:
-            batch = vectors.not_encoded(session, modality, encoder.encoder_id, BATCH)
+            batch = vectors.not_encoded(session, modality, encoder.encoder_id, BATCH, among)
         if not batch:
             break
         made = _encode_batch(sessions, encoder, batch, report)
@@ -76,6 +93,7 @@ def _encode_batch(
         known = vectors.known_hashes(session, encoder.encoder_id, {h for h in hashes.values() if h})
     new = {h: article for key, article in batch if (h := hashes[key]) and h not in known}
     made, readable = encoder.encode(list(new.values()))
+    readable = _finite(encoder, made, readable)
     fresh: dict[str, Floats32] = {h: v for h, v, ok in zip(new, made, readable, strict=True) if ok}
     with writing(sessions) as session:
         one_at_a_time(session, "articles")  # else one could be rewritten between the look at it and the commit
@@ -94,6 +112,14 @@ def _encode_batch(
         )
     _count(_name(encoder), contents, known, report)
     return list(new.values())
+
+
+def _finite(encoder: Encoder, made: Floats32, readable: Bools) -> Bools:
+    """Which articles (n,) were read and have a vector (n, d) that can be kept; what overflows is broken."""
+    kept = readable & vectors.storable(made)
+    if lost := int(readable.sum() - kept.sum()):
+        log.warning("%s made %d vectors that are not finite: those articles are without it", encoder.encoder_id, lost)
+    return kept
 
 
 def _status(encoder: Encoder, article: Article, content_hash: str | None, readable: set[str]) -> str:

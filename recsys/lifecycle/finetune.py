@@ -14,13 +14,13 @@ from recsys.database import articles, models
 from recsys.database.session import Sessions, writing
 from recsys.domain import RecsysError, Timestamp
 from recsys.encoders import expected_ids, load_encoders
-from recsys.encoders.device import choose_device
+from recsys.encoders.device import choose_device, set_threads
 from recsys.encoders.finetune import TuneConfig, Tuned, fine_tune, save
 from recsys.encoders.text import TitleEncoder
 from recsys.encoders.text_model import TextModel
 from recsys.lifecycle.coclicks import co_clicks
 from recsys.lifecycle.encode import encode_new
-from recsys.lifecycle.train import set_threads, train
+from recsys.lifecycle.train import train
 from recsys.pipeline.load import load_dataset
 from recsys.pipeline.model import Model
 from recsys.settings import Settings

@@ -10,8 +10,7 @@ import signal
 import socket
 import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from logging.config import dictConfig
@@ -26,7 +25,7 @@ from recsys import logs
 from recsys.database import jobs
 from recsys.database.jobs import RETRAIN
 from recsys.database.session import Sessions, open_sessions, writing
-from recsys.domain import RecsysError
+from recsys.domain import RecsysError, Timestamp
 from recsys.lifecycle.retrain import Retrained, retrain
 from recsys.settings import Settings
 from recsys.training.fit import Report
@@ -58,13 +57,13 @@ class Lease:
         if self._lost is not None:
             raise self._lost
 
-    def check(self, session: Session) -> None:
-        """Make sure, within a transaction that changes something, that the job is still this process's.
+    def finish(self, session: Session, done: Retrained) -> None:
+        """End the job in the transaction that changes what is live, so that a kill leaves both or neither.
 
         Raises:
-            LostError: when it is not.
+            LostError: when the job is not this process's any more, which must then change nothing.
         """
-        jobs.hear(session, self.job_id, self.owner, time.time())
+        jobs.finish(session, self.job_id, self.owner, jobs.clock(session), asdict(done))
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -81,7 +80,7 @@ class Lease:
         while not self._over.wait(BEAT):
             try:
                 with writing(self.sessions) as session:
-                    jobs.hear(session, self.job_id, self.owner, time.time(), self._progress)
+                    jobs.hear(session, self.job_id, self.owner, jobs.clock(session), self._progress)
             except jobs.LostError as error:
                 self._lost = error
                 return
@@ -104,9 +103,9 @@ def retrain_now(
         RecsysError: see ``retrain``; the job says so too.
     """
     bury_dead(sessions)
-    with writing(sessions) as session:
-        job_id = jobs.begin(session, RETRAIN, this_process(), time.time())
-    return _run(Lease(sessions, job_id), settings, seed=seed, warm=warm, report=report)
+    done = _run(sessions, settings, jobs.begin, STOPPED, seed=seed, warm=warm, report=report)
+    assert done is not None  # ``begin`` gives a job, or raises
+    return done
 
 
 def main() -> None:
@@ -118,13 +117,10 @@ def main() -> None:
     threading.Thread(target=_await_end_of_input, daemon=True).start()
     os.nice(NICENESS)
     sessions = open_sessions(settings)
-    with writing(sessions) as session:
-        job_id = jobs.take(session, RETRAIN, this_process(), time.time())
-    if job_id is None:
-        return
     try:
-        done = _run(Lease(sessions, job_id), settings.model_copy(update={"threads": 1}), handed_back=True)
-        log.info("version %s was %s: %s", done.version, "promoted" if done.promoted else "kept back", done.why)
+        done = _run(sessions, settings.model_copy(update={"threads": 1}), jobs.take, None)
+        if done is not None:
+            log.info("%s", done.sentence)
     except RecsysError as error:
         log.error("the retraining failed: %s", error)  # noqa: TRY400 - the sentence says it all
         sys.exit(1)
@@ -139,7 +135,7 @@ def bury_dead(sessions: Sessions) -> None:
     if job is None or job.owner is None or not _dead(job.owner):
         return
     with suppress(jobs.LostError), writing(sessions) as session:
-        jobs.finish(session, job.job_id, job.owner, time.time(), KILLED.format(owner=job.owner))
+        jobs.finish(session, job.job_id, job.owner, jobs.clock(session), KILLED.format(owner=job.owner))
         log.warning("job %s failed: its process %s was killed", job.job_id, job.owner)
 
 
@@ -149,15 +145,27 @@ def this_process() -> str:
 
 
 def _run(
-    lease: Lease,
+    sessions: Sessions,
     settings: Settings,
+    obtain: Callable[[Session, str, str, Timestamp], str | None],
+    stopped: str | None,
     *,
     seed: int = 0,
     warm: bool = True,
     report: Report = lambda _stage, _done, _total: None,
-    handed_back: bool = False,
-) -> Retrained:
-    """Retrain under a lease, and write how the job ended; a stopped one waits again where it is ``handed_back``."""
+) -> Retrained | None:
+    """Retrain as the job that ``obtain`` gives, if any; one that is interrupted ends as ``stopped``, see ``_end``."""
+    try:
+        with writing(sessions) as session:
+            job_id = obtain(session, RETRAIN, this_process(), jobs.clock(session))
+        return None if job_id is None else _held(Lease(sessions, job_id), settings, seed, warm, report)
+    except KeyboardInterrupt:  # wherever: a job that was taken but this instant must not wait for its lease to end
+        _end(sessions, stopped)
+        raise
+
+
+def _held(lease: Lease, settings: Settings, seed: int, warm: bool, report: Report) -> Retrained:
+    """Retrain under a lease, and write why where it fails."""
 
     def tell(stage: str, done: int, total: int) -> None:
         lease.report(stage, done, total)
@@ -165,27 +173,25 @@ def _run(
 
     try:
         with lease.held():
-            done = retrain(lease.sessions, settings, seed=seed, warm=warm, report=tell, guard=lease.check)
-        _end(lease, asdict(done))
-    except KeyboardInterrupt:
-        _end(lease, None if handed_back else STOPPED)
-        raise
+            return retrain(lease.sessions, settings, seed=seed, warm=warm, report=tell, finish=lease.finish)
     except Exception as error:
-        _end(lease, str(error) if isinstance(error, RecsysError) else f"{type(error).__name__}: {error}")
+        _end(lease.sessions, str(error) if isinstance(error, RecsysError) else f"{type(error).__name__}: {error}")
         raise
-    return done
 
 
-def _end(lease: Lease, result: dict[str, Any] | str | None) -> None:
-    """Write a job's result or error, or (None) let it wait for another process; nothing where it was lost."""
+def _end(sessions: Sessions, why: str | None) -> None:
+    """Write why this process's job failed, or (None) let it wait for another process; nothing where it has none."""
     try:
-        with writing(lease.sessions) as session:
-            if result is None:
-                jobs.hand_back(session, lease.job_id, lease.owner)
+        with writing(sessions) as session:
+            job = jobs.running(session, RETRAIN)
+            if job is None or job.owner != this_process():
+                return
+            if why is None:
+                jobs.hand_back(session, job.job_id, job.owner)
             else:
-                jobs.finish(session, lease.job_id, lease.owner, time.time(), result)
-    except (RecsysError, SQLAlchemyError) as error:  # lost, or the database is busy or away: what was done stays done
-        log.warning("the end of job %s could not be written: %s", lease.job_id, error)
+                jobs.finish(session, job.job_id, job.owner, jobs.clock(session), why)
+    except (RecsysError, SQLAlchemyError) as error:  # the database is busy or away: the lease ends by itself
+        log.warning("the end of the job could not be written: %s", error)
 
 
 def _host() -> str:

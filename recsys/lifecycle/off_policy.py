@@ -9,10 +9,12 @@ from recsys.database.logged import logged_lists
 from recsys.database.session import Sessions, writing
 from recsys.domain import RecsysError, Timestamp
 from recsys.encoders import expected_ids
+from recsys.encoders.device import set_threads
 from recsys.evaluation.evaluate import Progress
 from recsys.evaluation.logged import trials
 from recsys.evaluation.off_policy import estimate
-from recsys.lifecycle.train import load_model, set_threads, window_of
+from recsys.lifecycle.judging import window_of
+from recsys.lifecycle.loading import load_model
 from recsys.lifecycle.versions import rfc3339
 from recsys.pipeline.load import load_dataset
 from recsys.settings import Settings

@@ -1,10 +1,9 @@
 """Retraining with a gate: train on all but the newest slice, compare on it, and promote what is not worse."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from sqlalchemy.orm import Session
 
 from recsys.database import events, models
@@ -12,23 +11,23 @@ from recsys.database.bulk import one_at_a_time
 from recsys.database.session import Sessions, writing
 from recsys.domain import RecsysError, Timestamp
 from recsys.encoders import expected_ids, load_encoders, with_views
-from recsys.evaluation.bootstrap import paired_bootstrap
 from recsys.evaluation.evaluate import Judged, evaluate_shown
 from recsys.lifecycle.encode import EncodeReport, encode_new
-from recsys.lifecycle.train import FIRST_PROMOTION, OtherEncodersError, load_model, train, window_of
-from recsys.lifecycle.versions import make_live
+from recsys.lifecycle.gate import Verdict, decide, judged_until, lost_before, noted
+from recsys.lifecycle.judging import window_of
+from recsys.lifecycle.loading import OtherEncodersError, check_version, load_model
+from recsys.lifecycle.train import train
+from recsys.lifecycle.versions import FIRST_PROMOTION, make_live
 from recsys.pipeline.load import Dataset, load_dataset
 from recsys.pipeline.model import Model
 from recsys.settings import Settings
-from recsys.snapshots.manifest import read_manifest
 from recsys.snapshots.snapshot import OtherVersionError
 from recsys.training.fit import Report
 
 WHO = "retrain"
-GATE = "ndcg@10"
-FEWEST_CLICKED_LISTS = 100  # on fewer the comparison says nothing
 SLICE = 24 * 3600.0  # seconds; at most a third of the log
 MEANWHILE = "{live} went live during the training, and this was compared with {rival}"
+NOTHING_NEW = "nothing was trained, since no list was shown that it does not know or was not judged on"
 NO_HEAD = "it was trained on too few impressions to predict clicks, or on none with a click"
 NO_RIVAL = (
     "the live version has no ranking head, or was made with other encoders or another version of recsys, so there was "
@@ -40,11 +39,31 @@ NO_RIVAL = (
 class Retrained:
     """What came of a retraining."""
 
-    version: str
+    version: str  # the candidate; the live version where nothing was trained
     promoted: bool
     why: str
     metrics: dict[str, Any]
     previous_metrics: dict[str, Any] | None
+    trained: bool = True
+
+    @property
+    def sentence(self) -> str:
+        """The same for people."""
+        verb = "was promoted" if self.promoted else "was kept back" if self.trained else "stays live"
+        return f"Version {self.version} {verb}: {self.why}."
+
+
+Finish = Callable[[Session, Retrained], None]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a retraining sets out from."""
+
+    live: str | None
+    split: Timestamp  # where the newest slice begins
+    end: Timestamp  # the newest list
+    lost: float  # by the live version and those of its chain before it
 
 
 def retrain(
@@ -55,93 +74,97 @@ def retrain(
     warm: bool = True,
     report: Report = lambda _stage, _done, _total: None,
     encode: Callable[[], EncodeReport] | None = None,
-    guard: Callable[[Session], None] = lambda _session: None,
+    finish: Finish = lambda _session, _done: None,
 ) -> Retrained:
     """Encode what is new, train, evaluate candidate and live version on the newest slice, and promote if not worse.
 
-    Training goes on from the live version, unless ``warm`` is off or that version is no start for it. ``guard`` is
-    asked in the transaction that promotes or rejects, and raises where this process may not do so any more.
+    Training goes on from the live version, unless ``warm`` is off or that version is no start for it. ``finish`` is
+    told what came of it in the transaction that promotes or rejects, and raises where this process may not do so any
+    more.
 
     Raises:
         RecsysError: when the log is too short to be split, or the live version's snapshot is not whole.
     """
     (encode or (lambda: encode_new(sessions, with_views(load_encoders(settings), settings.augment), report)))()
-    with sessions() as session:
-        live = models.live_version(session)
-        seen = None if live is None else models.get_version(session, live).until
-        split = newest_slice(events.shown_span(session), seen)
-    if live is not None:
-        read_manifest(settings.snapshots / live)  # damage is told before the training, not after it
-    start = live if warm else None
-    candidate = train(sessions, settings, until=split, seed=seed, start=start, report=report).version
-    with sessions() as session:
-        # once: events that come now would differ between the two
-        data = load_dataset(session, expected_ids(settings), robot_limit=settings.robot_clicks_per_hour)
-    window = window_of(data, settings, split, None)
-    report("evaluation", 0, 2)
-    model = load_model(sessions, settings, candidate, data)
-    if model.heads is None:
-        return _without_head(sessions, candidate, live, guard)
-    judged = evaluate_shown(model, window)
-    report("evaluation", 1, 2)
-    rival = None if live is None else _comparable(sessions, settings, live, data)
-    previous = None if rival is None else evaluate_shown(rival, window)
-    report("evaluation", 2, 2)
-    if live is not None and previous is None:
-        promoted, why = True, NO_RIVAL
-    else:
-        promoted, why = decide(judged, previous, settings.promote_margin)
-    promoted, why = _carry_out(sessions, candidate, live, judged, guard, promoted=promoted, why=why)
-    return Retrained(candidate, promoted, why, judged.summary, None if previous is None else previous.summary)
-
-
-def _without_head(sessions: Sessions, candidate: str, live: str | None, guard: Callable[[Session], None]) -> Retrained:
-    """A candidate that predicts no clicks cannot be judged: it is kept back, unless it went live for want of any."""
-    if live is None:
-        return Retrained(candidate, True, FIRST_PROMOTION, {}, None)
-    _carry_out(sessions, candidate, live, None, guard, promoted=False, why=NO_HEAD)
-    return Retrained(candidate, False, NO_HEAD, {}, None)
+    task = _task(sessions, settings, warm=warm)
+    if isinstance(task, Retrained):
+        with writing(sessions) as session:
+            finish(session, task)
+        return task
+    start = task.live if warm else None
+    candidate = train(sessions, settings, until=task.split, seed=seed, may_go_live=False, start=start, report=report)
+    judged, previous = _judged(sessions, settings, candidate.version, task, report)
+    begun = (candidate.metrics.get("start") or {}).get("version")
+    verdict = _verdict(judged, previous, task, settings.promote_margin, chained=begun is not None)
+    after, before = (None if one is None else one.summary for one in (judged, previous))
+    done = Retrained(candidate.version, verdict.promoted, verdict.why, after or {}, before)
+    return _carry_out(sessions, done, verdict, task, finish)
 
 
 def newest_slice(span: tuple[Timestamp, Timestamp] | None, seen: Timestamp | None = None) -> Timestamp:
     """Where the newest slice of the log begins: a day before its end, or two thirds into a short log.
 
-    It never reaches back into what the live version was trained on (``seen``), which would flatter that version.
+    It never reaches back into what the live version was trained on (``seen``), which would flatter that version;
+    unless that is everything.
 
     Raises:
-        RecsysError: when that leaves nothing.
+        RecsysError: when the log has nothing to hold out.
     """
     if span is None:
         raise RecsysError(
             "There is no impression to judge a new version on: collect some, or use `recsys train` and "
             "`recsys promote`."
         )
-    if span[1] <= span[0]:
-        raise RecsysError("The log is too short to hold out its newest part: collect more impressions first.")
     first, last = span
-    if seen is not None and seen > last:
-        raise RecsysError("The live version was trained on the whole log: collect new impressions before retraining.")
-    return max(last - SLICE, first + (last - first) * 2 / 3, seen or first)
+    if last <= first:
+        raise RecsysError("The log is too short to hold out its newest part: collect more impressions first.")
+    known = first if seen is None or seen >= last else seen
+    return max(last - SLICE, first + (last - first) * 2 / 3, known)
 
 
-def decide(candidate: Judged, live: Judged | None, margin: float) -> tuple[bool, str]:
-    """Whether a candidate goes live, and why, from both models' figures on the same lists.
+def _task(sessions: Sessions, settings: Settings, *, warm: bool) -> _Task | Retrained:
+    """What to train and on what to judge it, or that there is nothing to do."""
+    with sessions() as session:
+        live, span = models.live_version(session), events.shown_span(session)
+        row = None if live is None else models.get_version(session, live)
+        judged = 0.0 if live is None else judged_until(models.versions(session), live)
+    split = newest_slice(span, None if row is None else row.until)
+    assert span is not None
+    if row is None:
+        return _Task(None, split, span[1], 0.0)
+    as_set = _is_as_set(settings, row.version)  # damage is told before the training, not after it
+    if warm and as_set and max(row.until or 0.0, judged) >= span[1]:
+        return Retrained(row.version, False, NOTHING_NEW, {}, None, trained=False)
+    return _Task(live, split, span[1], lost_before(row))
 
-    It is kept back when it lost more than the margin, or when it certainly lost something. To ask for certainty that
-    it lost nothing would keep back nearly every candidate of a small site, whose days are too short to tell.
-    """
-    clicked = int(np.isfinite(candidate.figures[GATE]).sum())
-    if live is None:
-        return True, FIRST_PROMOTION
-    if clicked < FEWEST_CLICKED_LISTS:
-        return False, f"only {clicked} clicked lists to compare on, {FEWEST_CLICKED_LISTS} are needed"
-    if len(np.unique(candidate.users[np.isfinite(candidate.figures[GATE])])) < 2:
-        return False, "only one reader to compare on, which says nothing of the others"
-    gain, low, high = paired_bootstrap(candidate.figures[GATE], live.figures[GATE], candidate.users)
-    change = f"{GATE} changed by {gain:+.4f} ({low:+.4f} to {high:+.4f}) on {clicked} clicked lists of the newest slice"
-    if gain < -margin or high < 0:
-        return False, f"{change}: it is worse, the margin is {margin}"
-    return True, f"{change}: not worse, within the margin of {margin}"
+
+def _is_as_set(settings: Settings, version: str) -> bool:
+    """Whether a version, which is whole, is what this program would train with these settings."""
+    try:
+        manifest = check_version(settings, version)
+    except (OtherEncodersError, OtherVersionError):
+        return False
+    return manifest.encoders == expected_ids(settings) and manifest.fusion == settings.fusion
+
+
+def _judged(
+    sessions: Sessions, settings: Settings, version: str, task: _Task, report: Report
+) -> tuple[Judged | None, Judged | None]:
+    """A candidate and the live version on the newest slice; None for what has no ranking head, or cannot be read."""
+    report("evaluation", 0, 2)
+    with sessions() as session:
+        # once: events that come now would differ between the two
+        data = load_dataset(session, expected_ids(settings), robot_limit=settings.robot_clicks_per_hour)
+    window = window_of(data, settings, task.split, None)
+    model = load_model(sessions, settings, version, data)
+    if model.heads is None:
+        return None, None
+    judged = evaluate_shown(model, window)
+    report("evaluation", 1, 2)
+    rival = None if task.live is None else _comparable(sessions, settings, task.live, data)
+    previous = None if rival is None else evaluate_shown(rival, window)
+    report("evaluation", 2, 2)
+    return judged, previous
 
 
 def _comparable(sessions: Sessions, settings: Settings, version: str, data: Dataset) -> Model | None:
@@ -153,27 +176,30 @@ def _comparable(sessions: Sessions, settings: Settings, version: str, data: Data
     return None if model.heads is None else model
 
 
-def _carry_out(
-    sessions: Sessions,
-    version: str,
-    rival: str | None,
-    judged: Judged | None,
-    guard: Callable[[Session], None],
-    *,
-    promoted: bool,
-    why: str,
-) -> tuple[bool, str]:
+def _verdict(judged: Judged | None, previous: Judged | None, task: _Task, margin: float, *, chained: bool) -> Verdict:
+    """A candidate that predicts no clicks cannot be judged: it is kept back, unless nothing is live."""
+    if task.live is None:
+        return Verdict(True, FIRST_PROMOTION)
+    if judged is None:
+        return Verdict(False, NO_HEAD)
+    if previous is None:
+        return Verdict(True, NO_RIVAL)
+    return decide(judged, previous, margin, task.lost if chained else None)
+
+
+def _carry_out(sessions: Sessions, done: Retrained, verdict: Verdict, task: _Task, finish: Finish) -> Retrained:
     """Promote or reject, and return what was done: who changed the live version meanwhile has the last word."""
+    rival = task.live
     with writing(sessions) as session:
-        guard(session)
         one_at_a_time(session, "promotions")  # before it is read what is live, and not only when that changes
         live = models.live_version(session)
-        if promoted and live not in (rival, version):
-            promoted, why = False, MEANWHILE.format(live=live, rival=rival)
-        if judged is not None:
-            models.set_metrics(session, version, {"shown": judged.summary})
-        if promoted:
-            make_live(session, version, why, who=WHO)
+        if done.promoted and live not in (rival, done.version):
+            done = replace(done, promoted=False, why=MEANWHILE.format(live=live, rival=rival or "nothing"))
+        gate = noted(verdict, rival, task.end) | {"promoted": done.promoted, "why": done.why}
+        models.set_metrics(session, done.version, {"gate": gate} | ({"shown": done.metrics} if done.metrics else {}))
+        if done.promoted:
+            make_live(session, done.version, done.why, who=WHO)
         else:
-            models.reject(session, version, why)
-    return promoted, why
+            models.reject(session, done.version, done.why)
+        finish(session, done)
+    return done

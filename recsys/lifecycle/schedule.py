@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -71,7 +70,7 @@ def _follow(sessions: Sessions, settings: Settings, stop: threading.Event) -> No
 def _wanted(sessions: Sessions, settings: Settings) -> bool:
     """Whether a job waits; the schedule asks for one when it is due."""
     with sessions() as session:
-        now = time.time()
+        now = jobs.clock(session)
         if jobs.waits(session, RETRAIN, now):
             return True
         if not due(session, settings.retrain_every, now):

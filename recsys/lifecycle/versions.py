@@ -1,4 +1,4 @@
-"""Names, describes, promotes and takes back model versions without loading one: none of this needs torch."""
+"""Names, describes, promotes and takes back model versions without loading one: hardly any of this needs torch."""
 
 import secrets
 import time
@@ -15,6 +15,7 @@ from recsys.settings import Settings
 from recsys.snapshots.manifest import read_manifest
 
 COMMAND = "cli"  # who does what is done on the command line
+FIRST_PROMOTION = "nothing was live yet"
 
 
 def new_version() -> str:
@@ -43,6 +44,21 @@ def make_live(session: Session, version: str, why: str, *, who: str) -> None:
         audit.record(
             session, at=at, who=who, action="model.promote", subject=version, details={"why": why, "previous": previous}
         )
+
+
+def promote(sessions: Sessions, settings: Settings, version: str, *, who: str = COMMAND) -> None:
+    """Make a version live, after checking that its snapshot is whole and fits the settings.
+
+    Raises:
+        RecsysError: when there is no such version, or it cannot be served.
+    """
+    from recsys.lifecycle.loading import check_version  # torch, which the other commands here need not wait for
+
+    with sessions() as session:
+        models.get_version(session, version)
+    check_version(settings, version)
+    with writing(sessions) as session:
+        make_live(session, version, "promoted by hand", who=who)
 
 
 def rollback(sessions: Sessions, settings: Settings, *, who: str = COMMAND) -> str:

@@ -175,12 +175,7 @@ class VectorIndex:
         Raises:
             RecsysError: when the file is not such an index, or has another number of rows.
         """
-        try:
-            flat = faiss.read_index(str(path))
-        except RuntimeError as error:
-            raise RecsysError(f"{path} is not a readable FAISS index: restore it or train again") from error
-        if not isinstance(flat, faiss.IndexFlatIP) or flat.ntotal != len(keys):
-            raise RecsysError(f"{path} is not an inner-product index of {len(keys)} vectors: restore it or train again")
+        flat = read_flat(path, len(keys))
         index = cls(flat.d)
         known = keys != NONE
         index.put(keys[known], flat.reconstruct_n(0, flat.ntotal)[known])
@@ -235,6 +230,21 @@ class VectorIndex:
             raise RecsysError(f"an article key cannot be negative, like {int(keys.min())}")
         if not np.isfinite(vectors).all():
             raise RecsysError("item vectors hold NaN or infinity: look for a diverged training or a broken picture")
+
+
+def read_flat(path: Path, rows: int) -> faiss.IndexFlatIP:
+    """The file that ``VectorIndex.save`` wrote.
+
+    Raises:
+        RecsysError: when the file is not such an index, or has another number of rows.
+    """
+    try:
+        flat = faiss.read_index(str(path))
+    except RuntimeError as error:
+        raise RecsysError(f"{path} is not a readable FAISS index: restore it or train again") from error
+    if not isinstance(flat, faiss.IndexFlatIP) or flat.ntotal != rows:
+        raise RecsysError(f"{path} is not an inner-product index of {rows} vectors: restore it or train again")
+    return flat
 
 
 def _based(keys: Ints, matrix: Floats32) -> _Rows:

@@ -4,7 +4,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from errno import ENOSPC
 from itertools import zip_longest
@@ -24,11 +25,12 @@ from recsys.pipeline.content import ContentSpace
 from recsys.pipeline.model import Heads, Model, Views
 from recsys.pipeline.scorer import input_names, widths
 from recsys.pipeline.towers import Towers
-from recsys.retrieval.index import VectorIndex
+from recsys.retrieval.index import VectorIndex, read_flat
 from recsys.snapshots.folder import whole_folder
 from recsys.snapshots.manifest import Manifest, Shape, read_manifest, sha256, write_manifest
 
 WEIGHTS, LEARNED, CONTENT, ITEMS = "weights.safetensors", "learned.faiss", "content.faiss", "items.json"
+INDEXES = {"learned": LEARNED, "content": CONTENT}  # files by their names in ITEMS
 
 
 class OtherVersionError(RecsysError):
@@ -65,9 +67,30 @@ def read_snapshot(folder: Path, keys_of: KeysOf) -> Model:
     Raises:
         RecsysError: for a snapshot that is missing, damaged or from a newer version of the program.
     """
-    manifest = read_manifest(folder)
+    with _explained(folder):
+        return _read_files(read_manifest(folder), folder, keys_of)
+
+
+def check_snapshot(folder: Path) -> Manifest:
+    """Refuse what ``read_snapshot`` refuses, in the same words, without a database and without making an index.
+
+    Raises:
+        RecsysError: for a snapshot that is missing, damaged or from a newer version of the program.
+    """
+    with _explained(folder):
+        manifest = read_manifest(folder)
+        items = _items(folder)
+        for name, file in INDEXES.items():
+            read_flat(folder / file, len(items[name]))
+        _modules(manifest, folder, np.full(len(items["behaviour"]), NONE, np.int64))
+    return manifest
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Say in a sentence why a snapshot cannot be read."""
     try:
-        return _read_files(manifest, folder, keys_of)
+        yield
     except OSError as error:
         raise RecsysError(f"The snapshot in {folder} cannot be read ({error}): restore it, or train again.") from error
     except (RuntimeError, KeyError, ValueError) as error:  # RuntimeError: torch, for weights of other shapes
@@ -77,19 +100,27 @@ def read_snapshot(folder: Path, keys_of: KeysOf) -> Model:
 
 
 def _read_files(manifest: Manifest, folder: Path, keys_of: KeysOf) -> Model:
-    tensors = load_file(folder / WEIGHTS)
-    items: dict[str, list[str]] = json.loads((folder / ITEMS).read_text())
+    items = _items(folder)
     known = keys_of({article_id for ids in items.values() for article_id in ids})
     keys = {name: np.array([known.get(i, NONE) for i in ids], np.int64) for name, ids in items.items()}
-    views = Views(
-        _towers(manifest, tensors, keys["behaviour"]),
-        VectorIndex.load(folder / LEARNED, keys["learned"]),
-        VectorIndex.load(folder / CONTENT, keys["content"]),
-    )
-    modalities = views.towers.content_space.present
-    heads = _heads(manifest, tensors, modalities) if manifest.shape.heads else None
+    towers, heads = _modules(manifest, folder, keys["behaviour"])
+    learned, content = (VectorIndex.load(folder / file, keys[name]) for name, file in INDEXES.items())
     m = manifest
-    return Model(m.version, views, heads, m.encoders, m.since, m.until, m.metrics)
+    return Model(m.version, Views(towers, learned, content), heads, m.encoders, m.since, m.until, m.metrics)
+
+
+def _items(folder: Path) -> dict[str, list[str]]:
+    """Ids of the articles in each index, and of those with a row in the id embedding."""
+    items: dict[str, list[str]] = json.loads((folder / ITEMS).read_text())
+    return items
+
+
+def _modules(manifest: Manifest, folder: Path, id_keys: Ints) -> tuple[Towers, Heads | None]:
+    """The towers, and the heads where the version has any, with their weights."""
+    tensors = load_file(folder / WEIGHTS)
+    towers = _towers(manifest, tensors, id_keys)
+    modalities = towers.content_space.present
+    return towers, _heads(manifest, tensors, modalities) if manifest.shape.heads else None
 
 
 def _write_files(model: Model, folder: Path, article_ids: dict[int, str]) -> None:

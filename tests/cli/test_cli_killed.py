@@ -12,13 +12,17 @@ from killing import Place, killed_at
 from made_world import NOW, SPLIT
 from tiny_worlds import Log
 
+from recsys.database import jobs
+from recsys.database.session import open_sessions
+from recsys.database.tables import JobRow
 from recsys.lifecycle import train as train_room
 from recsys.lifecycle.versions import rfc3339
 from recsys.settings import Settings
 from recsys.snapshots.manifest import read_manifest
 
 EVENTS, VECTORS = "recsys.database.events", "recsys.database.vectors"
-TRAIN, RETRAIN, MODELS = "recsys.lifecycle.train", "recsys.lifecycle.retrain", "recsys.database.models"
+RECORDING, RETRAIN = "recsys.lifecycle.recording", "recsys.lifecycle.retrain"
+MODELS, JOBS = "recsys.database.models", "recsys.database.jobs"
 SNAPSHOT, FOLDER = "recsys.snapshots.snapshot", "recsys.snapshots.folder"
 TRAINED = ("train", "--until", rfc3339(SPLIT))
 
@@ -87,9 +91,9 @@ class TestBesideALiveVersion:
         [
             (Place(SNAPSHOT, "save_file"), 0),
             (Place(FOLDER, "sync", nth=3), 0),
-            (Place(TRAIN, "write_snapshot"), 0),
+            (Place(RECORDING, "write_snapshot"), 0),
             (Place(MODELS, "add_version"), 0),
-            (Place(TRAIN, "_record"), 1),
+            (Place(RECORDING, "add_row"), 1),
         ],
         ids=["among the files", "before the name", "with the name", "uncommitted", "recorded"],
     )
@@ -119,9 +123,9 @@ class TestBesideALiveVersion:
         [
             (Place(SNAPSHOT, "save_file"), 0),
             (Place(RETRAIN, "evaluate_shown"), 1),
-            (Place(RETRAIN, "_carry_out", before=True), 1),
+            (Place(JOBS, "finish"), 1),
         ],
-        ids=["writing", "judging", "deciding"],
+        ids=["writing", "judging", "promoting"],
     )
     def test_retraining(self, cli: Cli, site: Settings, place: Place, recorded: int) -> None:
         before, (version,) = self.answer(cli), self.check(cli, site)
@@ -133,6 +137,21 @@ class TestBesideALiveVersion:
         again = cli.json("retrain")
         assert cli.json("models")["live"] == (again["version"] if again["promoted"] else version)
         assert not list(site.snapshots.glob(".*"))
+
+    def test_a_retraining_that_was_killed_at_its_end_is_done(self, cli: Cli, site: Settings) -> None:
+        """The job's result is in the transaction that promotes or rejects, so that no kill comes between them."""
+        (version,) = self.check(cli, site)
+        killed_at(Place(RETRAIN, "_carry_out"), cli.home, "retrain")
+        (done,) = newest_jobs(site)
+        candidate = cli.json("models")["versions"][-1]
+        assert (done.status, (done.result or {})["version"]) == ("done", candidate["version"])
+        assert (candidate["status"] == "promoted") is (done.result or {})["promoted"]
+        assert cli.json("models")["live"] == (version if candidate["status"] == "rejected" else candidate["version"])
+
+
+def newest_jobs(settings: Settings) -> list[JobRow]:
+    with open_sessions(settings)() as session:
+        return jobs.newest(session, 10)
 
 
 def test_the_first_training_of_all(cli: Cli, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Commands on a home that holds a log and a model: what they say for programs and for people."""
 
+import made_training
 import made_world
 import numpy as np
 import pytest
@@ -187,6 +188,16 @@ class TestVersions:
         assert live_version(site) == (document["version"] if document["promoted"] else first)
         assert document["metrics"]["impressions"] == document["previous_metrics"]["impressions"] > 50
         assert "ndcg@10" in document["why"] or "clicked lists" in document["why"]
+
+    def test_a_retraining_without_anything_new_says_so_and_is_no_failure(self, cli: Cli) -> None:
+        made_training.hurry(cli.monkeypatch)
+        newest = cli.json("train")["version"]
+        cli.json("promote", newest)
+        document = cli.json("retrain")
+        assert (document["version"], document["promoted"], document["trained"]) == (newest, False, False)
+        said = " ".join(cli.run("retrain").out.split())
+        assert said == f"Version {newest} stays live: {document['why']}."
+        assert len(cli.json("models")["versions"]) == 2
 
     def test_what_is_not_there_cannot_be_promoted(self, cli: Cli) -> None:
         assert "no model version 'x[/]'" in cli.fails("promote", "x[/]")

@@ -14,7 +14,7 @@ def clicks(user: list[int], article: list[int], weight: list[float] | None = Non
     return ClickColumns(
         position=np.arange(n), user=np.array(user), article=np.array(article), at=at, known_at=at,
         weight=np.ones(n) if weight is None else np.array(weight), backfilled=nothing, impression=np.full(n, NONE),
-        page=nothing, device=nothing,
+        dwell=np.full(n, np.nan), page=nothing, device=nothing,
     )  # fmt: skip
 
 

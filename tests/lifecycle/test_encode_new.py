@@ -282,3 +282,32 @@ def test_a_title_corrected_while_its_vector_is_stored_is_encoded_again_on_postgr
         encode_new(sessions, [MadeEncoder()])
         assert stored(sessions, MadeEncoder(), "a") == [expected("two")]
         sessions.kw["bind"].dispose()
+
+
+def test_a_vector_that_is_not_finite_is_broken_and_the_others_are_stored(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(sessions, *some(3))
+    encoder = MadeEncoder()
+    encode = encoder.encode
+
+    def diverged(batch: list[Article]) -> tuple[Floats32, Bools]:
+        made, readable = encode(batch)
+        made[[article.article_id == "a1" for article in batch]] = 1e9
+        return made, readable
+
+    monkeypatch.setattr(encoder, "encode", diverged)
+    report = encode_new(sessions, [encoder])
+    assert (report.encoded, report.broken) == ({"title": 2}, {"title": 1})
+    assert stored(sessions, encoder, "a0", "a1", "a2") == [expected("title 0"), None, expected("title 2")]
+    assert "made@1 made 1 vectors that are not finite: those articles are without it" in caplog.messages
+    assert encode_new(sessions, [encoder]).looked_at == 0
+
+
+def test_no_others_are_looked_at_than_those_that_are_named(sessions: Sessions, small_batches: None) -> None:
+    put(sessions, *some(9))
+    with sessions() as session:
+        keys = articles.keys_of(session, ["a1", "a2", "a4", "a7", "a8"])
+    encoder = MadeEncoder()
+    assert encode_new(sessions, [encoder], among=keys.values()).encoded == {"title": 5}
+    assert encoder.seen == ["a8", "a7", "a4", "a2", "a1"]

@@ -102,6 +102,7 @@ def test_the_worker_makes_views_when_everything_else_is_done(
     title, image = MadeViewed(), MadeViewed("image", "pictures@1")
     image.before = lambda call: stop.set() if call == 2 else None  # its view: the last of four
     monkeypatch.setattr(worker, "load_encoders", lambda _settings: [title, image])
+    monkeypatch.setattr(worker, "warm_up", lambda _encoder: None)  # calls are counted
     put(sessions, Article("a", title="one", image="p1"))
     worker.run_worker(settings.model_copy(update={"augment": 1}), stop)
     assert (title.views, image.views) == ([0, 1], [0, 1])
@@ -123,6 +124,7 @@ def test_new_articles_need_not_wait_for_the_views_of_old_ones(
     encoder.before = news
     put(sessions, *some(8))
     monkeypatch.setattr(worker, "load_encoders", lambda _settings: [encoder])
+    monkeypatch.setattr(worker, "warm_up", lambda _encoder: None)  # calls are counted
     late = threading.Timer(60.0, stop.set)
     late.start()
     worker.run_worker(settings.model_copy(update={"augment": 1}), stop)

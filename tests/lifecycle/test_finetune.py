@@ -16,7 +16,10 @@ from recsys.encoders.finetune import TuneConfig, Tuned
 from recsys.lifecycle import finetune as room
 from recsys.lifecycle.encode import encode_new
 from recsys.lifecycle.finetune import finetune_title, train_with_finetuned_title, tuning_end
-from recsys.lifecycle.train import OtherEncodersError, evaluate, promote, train
+from recsys.lifecycle.judging import evaluate
+from recsys.lifecycle.loading import OtherEncodersError
+from recsys.lifecycle.train import train
+from recsys.lifecycle.versions import promote
 from recsys.settings import Settings
 
 QUICK = TuneConfig(steps=3, batch=16, layers=1)

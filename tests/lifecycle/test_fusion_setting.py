@@ -10,8 +10,10 @@ from made_training import hurry, live
 from recsys.database.session import Sessions
 from recsys.encoders import expected_ids
 from recsys.lifecycle.encode import EncodeReport
+from recsys.lifecycle.judging import evaluate
+from recsys.lifecycle.loading import load_model
 from recsys.lifecycle.retrain import retrain
-from recsys.lifecycle.train import evaluate, load_model, train
+from recsys.lifecycle.train import train
 from recsys.pipeline.load import load_dataset
 from recsys.pipeline.model import Model
 from recsys.settings import Settings

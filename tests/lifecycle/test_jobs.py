@@ -16,7 +16,7 @@ from recsys.database import jobs, models
 from recsys.database.jobs import DONE, FAILED, RETRAIN, RUNNING, WAITING, LostError, OneRunsError
 from recsys.database.session import Sessions, writing
 from recsys.database.tables import JobRow
-from recsys.domain import NotReadyError, RecsysError
+from recsys.domain import RecsysError
 from recsys.lifecycle import jobs as room
 from recsys.lifecycle import schedule
 from recsys.lifecycle.jobs import bury_dead, retrain_now, this_process
@@ -40,8 +40,8 @@ def until(condition, seconds: float = 120.0) -> None:
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, work) -> None:
-    """Let a retraining be this work, which gets its report and its guard."""
-    monkeypatch.setattr(room, "retrain", lambda *_, report, guard, **__: work(report, guard))
+    """Let a retraining be this work, which gets its report and how to finish."""
+    monkeypatch.setattr(room, "retrain", lambda *_, report, finish, **__: work(report, finish))
     monkeypatch.setattr(room, "BEAT", 0.02)
 
 
@@ -50,7 +50,7 @@ def test_signs_of_life_and_progress_are_written_and_the_result_at_the_end(
 ) -> None:
     told = []
 
-    def work(report, guard) -> Retrained:
+    def work(report, finish) -> Retrained:
         report("towers", 1, 3)
         until(lambda: newest(sessions).progress == {"stage": "towers", "done": 1, "total": 3})
         running = newest(sessions)
@@ -58,9 +58,7 @@ def test_signs_of_life_and_progress_are_written_and_the_result_at_the_end(
         until(lambda: (newest(sessions).heard_at or 0.0) > (running.heard_at or 0.0))
         with pytest.raises(OneRunsError, match=f"{running.job_id} is running on {this_process()}"):
             retrain_now(sessions, settings)
-        with writing(sessions) as session:
-            guard(session)
-        return RESULT
+        return finished(sessions, finish)
 
     pretend(monkeypatch, work)
     assert retrain_now(sessions, settings, report=lambda *given: told.append(given)) == RESULT
@@ -80,7 +78,7 @@ def test_signs_of_life_and_progress_are_written_and_the_result_at_the_end(
 def test_a_failure_is_told(
     sessions: Sessions, settings: Settings, monkeypatch: pytest.MonkeyPatch, error: BaseException, said: str
 ) -> None:
-    def work(_report, _guard) -> Retrained:
+    def work(_report, _finish) -> Retrained:
         raise error
 
     pretend(monkeypatch, work)
@@ -92,10 +90,10 @@ def test_a_failure_is_told(
 def test_who_lost_the_job_is_stopped_and_changes_nothing(
     sessions: Sessions, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def work(report, guard) -> Retrained:
+    def work(report, finish) -> Retrained:
         change(sessions, "UPDATE jobs SET owner = 'other:2'")
-        with pytest.raises(LostError), writing(sessions) as session:
-            guard(session)
+        with pytest.raises(LostError):
+            finished(sessions, finish)
         until(lambda: _refused(report))
         report("heads", 2, 3)
         raise AssertionError("the work went on")
@@ -106,17 +104,39 @@ def test_who_lost_the_job_is_stopped_and_changes_nothing(
     assert (newest(sessions).status, newest(sessions).owner) == (RUNNING, "other:2")
 
 
-def test_a_result_that_cannot_be_written_is_no_failure(
+def finished(sessions: Sessions, finish) -> Retrained:
+    """As a retraining ends: in the transaction that promotes."""
+    with writing(sessions) as session:
+        finish(session, RESULT)
+    return RESULT
+
+
+def test_an_interruption_after_the_end_changes_nothing_of_it(
     sessions: Sessions, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def busy(*_: object) -> None:
-        raise NotReadyError("The database could not be written (database is locked); nothing was changed.")
+    def work(_report, finish) -> Retrained:
+        finished(sessions, finish)
+        raise KeyboardInterrupt
 
-    pretend(monkeypatch, lambda _report, _guard: RESULT)
-    with monkeypatch.context() as once:
-        once.setattr(jobs, "finish", busy)
-        assert retrain_now(sessions, settings) == RESULT
-    assert (newest(sessions).status, newest(sessions).error) == (RUNNING, None)
+    pretend(monkeypatch, work)
+    with pytest.raises(KeyboardInterrupt):
+        retrain_now(sessions, settings)
+    assert (newest(sessions).status, newest(sessions).result, newest(sessions).error) == (DONE, vars(RESULT), None)
+
+
+def test_an_interruption_at_the_very_start_leaves_no_job_running(
+    sessions: Sessions, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken, and nobody has heard so yet."""
+
+    def stopped(_sessions: Sessions, job_id: str) -> None:
+        assert newest(sessions).status == RUNNING
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(room, "Lease", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        retrain_now(sessions, settings)
+    assert (newest(sessions).status, newest(sessions).error) == (FAILED, room.STOPPED)
 
 
 def _refused(report) -> bool:

@@ -19,6 +19,7 @@ from recsys.database.tables import ServedRow
 from recsys.domain import Article, Context, RecsysError
 from recsys.encoders import expected_ids
 from recsys.lifecycle import worker
+from recsys.lifecycle.encode import encode_new
 from recsys.lifecycle.worker import run_worker
 
 
@@ -88,6 +89,41 @@ def test_articles_are_encoded_as_they_come(sessions, settings):
         assert articles.last_change(session) > 3  # processes that keep a copy are told of the vectors
 
 
+def test_the_encoders_are_loaded_before_there_is_an_article(sessions, settings, monkeypatch):
+    encoder = Short("short")
+    monkeypatch.setattr(worker, "load_encoders", lambda _settings: [encoder])
+    with running(settings):
+        until(lambda: encoder.calls == 1)
+    with sessions() as session:
+        assert vectors.encoders_of(session, "title") == set()
+
+
+def test_encoders_that_cannot_be_loaded_are_named_and_hinder_nothing_else(sessions, settings, monkeypatch, caplog):
+    monkeypatch.setattr(worker, "load_encoders", lambda _settings: [Short("broken", failures=1), Short("short")])
+    put(sessions, Article("a", title="seven"))
+    with caplog.at_level(logging.WARNING), running(settings):
+        until(lambda: _vector(sessions) == [5, 1])
+    assert [record for record in caplog.messages if "encoder of the title is not ready: out of memory" in record]
+
+
+def test_no_more_is_looked_at_than_what_changed(sessions, settings, monkeypatch):
+    looks = []
+    monkeypatch.setattr(worker, "load_encoders", lambda _settings: [Short("short")])
+    monkeypatch.setattr(worker, "encode_new", lambda *given: looks.append((*given, None)[3]) or encode_new(*given))
+    monkeypatch.setattr(worker, "MANY", 3)
+    put(sessions, Article("a", title="one"))
+    with running(settings):
+        until(lambda: [1] in looks)  # its vector is a change, too
+        assert looks[0] is None
+        looks.clear()
+        put(sessions, Article("b", title="two"))
+        until(lambda: [2] in looks)
+        assert None not in looks
+        put(sessions, *(Article(name, title=name) for name in "cdef"))
+        until(lambda: None in looks)
+        until(lambda: _vector(sessions, 6) == [1, 1])
+
+
 def test_a_rewritten_article_is_encoded_again(sessions, settings, monkeypatch):
     encoder = Short("short")
     monkeypatch.setattr(worker, "load_encoders", lambda _settings: [encoder])
@@ -97,9 +133,9 @@ def test_a_rewritten_article_is_encoded_again(sessions, settings, monkeypatch):
             until(lambda title=title: _vector(sessions) == [len(title), 1])
 
 
-def _vector(sessions):
+def _vector(sessions, key=1):
     with sessions() as session:
-        return vectors.load_vectors(session, "title", "short", 2, np.array([1]))[0][0].tolist()
+        return vectors.load_vectors(session, "title", "short", 2, np.array([key]))[0][0].tolist()
 
 
 def test_a_failure_is_said_and_tried_again(sessions, settings, monkeypatch, caplog):
@@ -161,6 +197,7 @@ def test_a_stopped_worker_leaves_the_batches_before_it(sessions, settings, monke
     encode = encoder.encode
     monkeypatch.setattr(encoder, "encode", lambda found: stop.set() or encode(found))
     monkeypatch.setattr(worker, "load_encoders", lambda _settings: [encoder])
+    monkeypatch.setattr(worker, "warm_up", lambda _encoder: None)
     put(sessions, *(Article(f"a{number}", title=f"{number}") for number in range(600)))
     run_worker(settings, stop)
     assert encoder.calls == 1
@@ -192,7 +229,7 @@ def test_the_process_shrugs_off_an_interrupt_and_ends_when_its_parent_is_killed(
     os.kill(child, signal.SIGINT)
     time.sleep(0.3)
     assert _alive(child)
-    assert os.getpriority(os.PRIO_PROCESS, child) >= worker.NICENESS
+    until(lambda: os.getpriority(os.PRIO_PROCESS, child) >= worker.NICENESS)
     parent.kill()
     parent.wait()
     parent.stdout.close()

@@ -10,10 +10,12 @@ from recsys.database import articles, models
 from recsys.database.session import Sessions, writing
 from recsys.domain import Article, RecsysError
 from recsys.encoders import expected_ids, load_encoders
+from recsys.lifecycle import gate
 from recsys.lifecycle import retrain as retrain_room
 from recsys.lifecycle.encode import EncodeReport, encode_new
+from recsys.lifecycle.judging import evaluate
 from recsys.lifecycle.retrain import retrain
-from recsys.lifecycle.train import evaluate, promote
+from recsys.lifecycle.versions import promote
 from recsys.serving.live import Live
 from recsys.serving.recommender import Recommender
 from recsys.settings import Settings
@@ -83,7 +85,7 @@ def test_a_modality_that_is_switched_on_leaves_the_live_version_as_it_is(
 def test_with_the_next_training_a_modality_is_part_of_everything(
     more: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retrain_room, "FEWEST_CLICKED_LISTS", 50)
+    monkeypatch.setattr(gate, "FEWEST_CLICKED_LISTS", 50)
     done = retrain(world, more, encode=lambda: encoded(world, more))
     assert done.previous_metrics is not None  # the version of two modalities was judged beside it
     with writing(world) as session:

@@ -7,15 +7,21 @@ import made_world
 import numpy as np
 import pytest
 from made_training import change, hurry, live, pretend, snapshots, versions, weights
+from sqlalchemy.orm import Session
 
 from recsys.database import articles, audit, events, models
 from recsys.database.session import Sessions, writing
 from recsys.domain import Impression, RecsysError
+from recsys.encoders import expected_ids
 from recsys.evaluation.evaluate import Judged
+from recsys.lifecycle import gate
 from recsys.lifecycle import retrain as room
 from recsys.lifecycle.encode import EncodeReport
-from recsys.lifecycle.retrain import GATE, SLICE, Retrained, decide, newest_slice, retrain
+from recsys.lifecycle.gate import GATE, Verdict, decide
+from recsys.lifecycle.retrain import SLICE, Retrained, newest_slice, retrain
+from recsys.lifecycle.starting import start_from
 from recsys.lifecycle.versions import rollback
+from recsys.pipeline.load import load_dataset
 from recsys.pipeline.model import Model
 from recsys.settings import Settings
 from recsys.snapshots.manifest import read_manifest, write_manifest
@@ -33,7 +39,7 @@ def world(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Sessions:
     """
     sessions = made_world.install(settings)
     pretend(monkeypatch, sessions, settings)
-    monkeypatch.setattr(room, "FEWEST_CLICKED_LISTS", 50)
+    monkeypatch.setattr(gate, "FEWEST_CLICKED_LISTS", 50)
     return sessions
 
 
@@ -64,10 +70,10 @@ def test_a_candidate_goes_live_unless_it_is_worse_by_more_than_the_margin(
     change: float, margin: float, promoted: bool
 ) -> None:
     before = figures(0.6)
-    verdict, why = decide(judged(before + change), judged(before), margin)
-    assert verdict is promoted
-    assert f"{change:+.4f}" in why
-    assert str(margin) in why
+    verdict = decide(judged(before + change), judged(before), margin)
+    assert verdict.promoted is promoted
+    assert f"{change:+.4f}" in verdict.why
+    assert str(margin) in verdict.why
 
 
 def test_a_small_loss_that_may_be_chance_is_within_the_margin_and_a_certain_one_is_not() -> None:
@@ -75,30 +81,48 @@ def test_a_small_loss_that_may_be_chance_is_within_the_margin_and_a_certain_one_
     noise = np.random.default_rng(1).standard_normal(len(before))
     noise -= noise.mean()
     for spread, promoted in ((0.2, True), (0.001, False)):
-        verdict, _ = decide(judged(before - 0.004 + spread * noise), judged(before), 0.005)
-        assert verdict is promoted
-    verdict, why = decide(judged(before - 0.006 + 0.2 * noise), judged(before), 0.005)
-    assert not verdict
-    assert "it is worse" in why
+        assert decide(judged(before - 0.004 + spread * noise), judged(before), 0.005).promoted is promoted
+    verdict = decide(judged(before - 0.006 + 0.2 * noise), judged(before), 0.005)
+    assert not verdict.promoted
+    assert "it is worse" in verdict.why
+
+
+def test_small_losses_of_a_chain_add_up_to_the_margin_and_no_further() -> None:
+    before = figures(0.6)
+    noise = np.random.default_rng(1).standard_normal(len(before))
+    noise = 0.2 * (noise - noise.mean())  # no single loss is certain
+    lost, promoted = 0.0, []
+    for _ in range(4):
+        verdict = decide(judged(before - 0.002 + noise), judged(before), 0.005, lost)
+        promoted.append(verdict.promoted)
+        assert verdict.lost == pytest.approx(lost + 0.002, abs=1e-9)
+        lost = verdict.lost if verdict.promoted else lost
+    assert promoted == [True, True, False, False]
+    assert "it lost 0.0060, the margin is 0.005; next is one from scratch" in verdict.why
+    assert verdict.worse
+    assert decide(judged(before + 0.001 + noise), judged(before), 0.005, lost).promoted  # a gain uses nothing up
+    scratch = decide(judged(before - 0.002 + noise), judged(before), 0.005)
+    assert (scratch.promoted, scratch.lost) == (True, 0.0)
 
 
 def test_too_few_clicked_lists_say_nothing() -> None:
     values = figures(0.6, lists=300)
     values[99:] = np.nan  # nothing was clicked there
-    verdict, why = decide(judged(values + 0.3), judged(values), 0.005)
-    assert not verdict
-    assert why == "only 99 clicked lists to compare on, 100 are needed"
+    verdict = decide(judged(values + 0.3), judged(values), 0.005)
+    assert not verdict.promoted
+    assert not verdict.worse
+    assert verdict.why == "only 99 clicked lists to compare on, 100 are needed"
 
 
 def test_one_reader_says_nothing_of_the_others() -> None:
     users = np.zeros(300, np.int64)
-    verdict, why = decide(judged(figures(0.2, 300), users), judged(figures(0.6, 300), users), 0.005)
-    assert not verdict
-    assert "only one reader" in why
+    verdict = decide(judged(figures(0.2, 300), users), judged(figures(0.6, 300), users), 0.005)
+    assert not verdict.promoted
+    assert "only one reader" in verdict.why
 
 
 def test_where_nothing_is_live_anything_goes() -> None:
-    assert decide(judged(figures(0.1, lists=3)), None, 0.005) == (True, "nothing was live yet")
+    assert decide(judged(figures(0.1, lists=3)), None, 0.005) == Verdict(True, "nothing was live yet")
 
 
 def test_the_newest_slice_is_a_day_or_a_third_of_a_short_log() -> None:
@@ -110,9 +134,8 @@ def test_the_newest_slice_is_a_day_or_a_third_of_a_short_log() -> None:
 def test_the_newest_slice_does_not_reach_into_what_the_live_version_saw() -> None:
     assert newest_slice((0.0, 10 * SLICE), seen=9.5 * SLICE) == 9.5 * SLICE
     assert newest_slice((0.0, 10 * SLICE), seen=5 * SLICE) == 9 * SLICE
-    assert newest_slice((0.0, 10 * SLICE), seen=10 * SLICE) == 10 * SLICE
-    with pytest.raises(RecsysError, match="trained on the whole log"):
-        newest_slice((0.0, 10 * SLICE), seen=10 * SLICE + 1e-3)
+    for everything in (10 * SLICE, 10 * SLICE + 1e-3):
+        assert newest_slice((0.0, 10 * SLICE), seen=everything) == 9 * SLICE  # --full: it is judged all the same
 
 
 def test_a_log_that_cannot_be_split_says_so() -> None:
@@ -166,10 +189,10 @@ def test_who_changes_the_live_version_meanwhile_has_the_last_word(
         models.promote(session, other, 1.0, "by hand")
         models.rollback(session, 2.0)
 
-    def meanwhile(*_: object) -> tuple[bool, str]:
+    def meanwhile(*_: object) -> Verdict:
         with writing(world) as session:
             models.promote(session, other, 3.0, "by hand")
-        return True, "better"
+        return Verdict(True, "better", 0.1)
 
     monkeypatch.setattr(room, "decide", meanwhile)
     done = run(world, settings)
@@ -195,7 +218,7 @@ def test_who_promoted_is_noted(settings: Settings, world: Sessions) -> None:
 def test_too_few_new_lists_keep_the_candidate_back(
     settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "FEWEST_CLICKED_LISTS", 500)
+    monkeypatch.setattr(gate, "FEWEST_CLICKED_LISTS", 500)
     before = live(world)
     done = run(world, settings)
     assert not done.promoted
@@ -208,10 +231,81 @@ def test_nothing_is_trained_when_the_live_version_saw_everything(settings: Setti
     with writing(world) as session:
         models.promote(session, newest, 1.0, "by hand")
     before = versions(world), snapshots(settings)
-    assert len(before[0]) == 2
-    with pytest.raises(RecsysError, match="trained on the whole log: collect new impressions"):
-        run(world, settings)
+    done = run(world, settings)
+    assert (done.version, done.promoted, done.trained) == (newest, False, False)
+    assert done.sentence == f"Version {newest} stays live: {room.NOTHING_NEW}."
     assert (versions(world), snapshots(settings)) == before
+    full = retrain(world, settings, warm=False, encode=EncodeReport)
+    assert (full.trained, versions(world)) == (True, [*before[0], full.version])
+    assert full.previous_metrics is not None
+
+
+def test_nothing_is_trained_again_on_lists_that_the_live_version_was_judged_on(
+    settings: Settings, world: Sessions
+) -> None:
+    promoted = run(world, settings)
+    assert promoted.promoted
+    again = run(world, settings)
+    assert (again.version, again.promoted, again.trained) == (promoted.version, False, False)
+    with writing(world) as session:
+        events.add_impressions(session, [Impression("later", "u01", made_world.END, ("a70", "a71"))])
+    assert run(world, settings).trained
+
+
+def test_what_came_of_it_is_written_with_the_promotion_or_not_at_all(settings: Settings, world: Sessions) -> None:
+    before, told = live(world), []
+
+    def refuse(session: Session, done: Retrained) -> None:
+        told.append((done, models.live_version(session)))
+        raise RecsysError("The job is not ours any more.")
+
+    with pytest.raises(RecsysError, match="not ours"):
+        retrain(world, settings, encode=EncodeReport, finish=refuse)
+    ((done, promoted),) = told
+    assert (done.promoted, promoted) == (True, done.version)
+    assert live(world) == before
+    with world() as session:
+        assert models.get_version(session, done.version).status == "candidate"
+
+
+def warm_from(sessions: Sessions) -> Callable[[Model], None]:
+    """Let a training say that it went on from the live version."""
+
+    def say(model: Model) -> None:
+        model.metrics = {**model.metrics, "start": {"version": live(sessions), "generation": 1}}
+
+    return say
+
+
+def test_losses_of_a_chain_are_kept_with_its_versions_and_end_it(
+    settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, lost, starts = live(world) or "", [], []
+    verdicts = iter([Verdict(True, "", -0.003, 0.003), Verdict(False, "spent", -0.003, 0.006), Verdict(True, "", 0.0)])
+
+    def decided(_candidate: Judged, _live: Judged, _margin: float, before: float | None) -> Verdict:
+        lost.append(before)
+        return next(verdicts)
+
+    def train(*given: object, start: str | None, **named: object) -> Model:
+        begun, why = start_from(world, settings, start, data)
+        starts.append(why or (begun.model.version if begun else None))
+        pretend(monkeypatch, world, settings, warm_from(world) if begun else None)
+        return real(*given, start=None, **named)
+
+    with world() as session:
+        data = load_dataset(session, expected_ids(settings))
+    real = room.train
+    monkeypatch.setattr(room, "decide", decided)
+    monkeypatch.setattr(room, "train", train)
+    made = [first]
+    for number in range(3):
+        with writing(world) as session:
+            shown = Impression(f"new-{number}", "u01", made_world.END + number, ("a70", "a71"))
+            events.add_impressions(session, [shown])
+        made.append(run(world, settings).version)
+    assert lost == [0.0, 0.003, None]
+    assert starts == [first, made[1], f"{made[2]}, which went on from {made[1]}, was kept back as worse"]
 
 
 def test_the_first_retraining_of_all_goes_live(settings: Settings, world: Sessions) -> None:

@@ -14,8 +14,10 @@ from recsys.database.session import Sessions, open_sessions, upgrade, writing
 from recsys.domain import Article, Click, NotKnownError, RecsysError
 from recsys.encoders import expected_ids
 from recsys.lifecycle import train as room
-from recsys.lifecycle.train import evaluate, load_model, promote, train
-from recsys.lifecycle.versions import describe
+from recsys.lifecycle.judging import evaluate
+from recsys.lifecycle.loading import load_model
+from recsys.lifecycle.train import train
+from recsys.lifecycle.versions import describe, promote
 from recsys.pipeline.load import load_dataset
 from recsys.settings import Settings
 from recsys.snapshots import snapshot

@@ -11,9 +11,10 @@ from made_training import hurry, live, pretend, snapshots, versions
 from recsys.database import models
 from recsys.database.session import Sessions, writing
 from recsys.domain import NotPossibleError, RecsysError
+from recsys.lifecycle import recording
 from recsys.lifecycle import train as train_room
-from recsys.lifecycle.train import promote, train
-from recsys.lifecycle.versions import new_version, rollback
+from recsys.lifecycle.train import train
+from recsys.lifecycle.versions import new_version, promote, rollback
 from recsys.settings import Settings
 
 SPLIT = made_world.SPLIT
@@ -73,13 +74,13 @@ def test_a_snapshot_whose_version_was_recorded_after_all_stays(
     settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection may be lost after the commit and before its confirmation."""
-    record = train_room._record
+    record = recording.add_row
 
-    def lost(*given: object) -> None:
-        record(*given)  # type: ignore[arg-type]
+    def lost(*given: object, **named: object) -> None:
+        record(*given, **named)  # type: ignore[arg-type]
         raise RecsysError("The connection was lost.")
 
-    monkeypatch.setattr(train_room, "_record", lost)
+    monkeypatch.setattr(recording, "add_row", lost)
     with pytest.raises(RecsysError, match="lost"):
         train(world, settings, until=SPLIT)
     assert len(versions(world)) == 2

@@ -18,8 +18,8 @@ from recsys.retrieval.index import VectorIndex
 from recsys.settings import Settings
 from recsys.snapshots import folder as folders
 from recsys.snapshots import snapshot as room
-from recsys.snapshots.manifest import read_manifest
-from recsys.snapshots.snapshot import write_snapshot
+from recsys.snapshots.manifest import read_manifest, sha256, write_manifest
+from recsys.snapshots.snapshot import check_snapshot, write_snapshot
 
 FILES = ("weights.safetensors", "learned.faiss", "content.faiss", "items.json", "manifest.json")
 
@@ -69,6 +69,33 @@ def test_a_damaged_file_is_named(name: str, damage: str, folder: Path, world: tu
         read(folder, world[1])
     assert str(folder) in str(error.value)
     assert "\n" not in str(error.value)
+    assert check_says(folder) == str(error.value)
+
+
+def check_says(folder: Path) -> str:
+    with pytest.raises(RecsysError) as error:
+        check_snapshot(folder)
+    return str(error.value)
+
+
+def test_a_check_makes_no_index(
+    folder: Path, world: tuple[Settings, Sessions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(VectorIndex, "put", lambda *_: pytest.fail("that takes long for many articles"))
+    assert check_snapshot(folder).version == version_of(world[0])
+
+
+@pytest.mark.parametrize("name", ["learned", "content"])
+def test_indexes_and_ids_that_do_not_belong_together_are_refused(
+    name: str, folder: Path, world: tuple[Settings, Sessions]
+) -> None:
+    """Whole files with right checksums, of two trainings."""
+    manifest, items = read_manifest(folder), json.loads((folder / "items.json").read_text())
+    (folder / "items.json").write_text(json.dumps({**items, name: items[name][1:]}))
+    write_manifest(manifest.model_copy(update={"files": {f: sha256(folder / f) for f in manifest.files}}), folder)
+    with pytest.raises(RecsysError, match=rf"{name}.faiss is not an inner-product index of") as error:
+        read(folder, world[1])
+    assert check_says(folder) == str(error.value)
 
 
 def test_no_flipped_bit_of_the_manifest_changes_what_it_says(folder: Path, world: tuple[Settings, Sessions]) -> None:
@@ -96,8 +123,9 @@ def test_a_newer_format_is_refused_whatever_else_it_says(folder: Path, world: tu
     path = folder / "manifest.json"
     for content in ({**json.loads(path.read_text()), "format": 2}, {"format": 3, "all": "different"}):
         path.write_text(json.dumps(content))
-        with pytest.raises(RecsysError, match="newer version of recsys: upgrade"):
+        with pytest.raises(RecsysError, match="newer version of recsys: upgrade") as error:
             read(folder, world[1])
+        assert check_says(folder) == str(error.value)
 
 
 def test_weights_of_another_shape_are_explained(
@@ -105,8 +133,9 @@ def test_weights_of_another_shape_are_explained(
 ) -> None:
     widths = room.widths
     monkeypatch.setattr(room, "widths", lambda modalities: tuple(width + 1 for width in widths(modalities)))
-    with pytest.raises(RecsysError, match="does not fit this version of recsys: train again"):
+    with pytest.raises(RecsysError, match="does not fit this version of recsys: train again") as error:
         read(folder, world[1])
+    assert check_says(folder) == str(error.value)
 
 
 def test_a_head_that_reads_other_inputs_is_refused_however_many_they_are(
@@ -120,8 +149,11 @@ def test_a_head_that_reads_other_inputs_is_refused_however_many_they_are(
 
     assert list(names(("image", "title"))) == json.loads((folder / "manifest.json").read_text())["shape"]["inputs"]
     monkeypatch.setattr(room, "input_names", renamed)
-    with pytest.raises(RecsysError, match=rf"other inputs \({names(('image', 'title'))[0]}\): .*or train again"):
+    with pytest.raises(
+        RecsysError, match=rf"other inputs \({names(('image', 'title'))[0]}\): .*or train again"
+    ) as error:
         read(folder, world[1])
+    assert check_says(folder) == str(error.value)
 
 
 def failing(*_: object) -> None:

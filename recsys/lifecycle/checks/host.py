@@ -6,7 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 from recsys.database import health, vectors
-from recsys.encoders.fetched import Fetched, is_address
+from recsys.domain import is_address
+from recsys.encoders.fetched import Fetched
 from recsys.encoders.pictures import BrokenPictureError, decode, quiet_pillow, read_bytes
 from recsys.lifecycle.checks.visit import Check, Findings, Visit, error, warning
 from recsys.lifecycle.worker import LOCK

@@ -1,0 +1,60 @@
+"""Judges a version on a window of the log that it was not trained on."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from recsys.database import models
+from recsys.database.session import Sessions, writing
+from recsys.domain import RecsysError, Timestamp
+from recsys.encoders import expected_ids
+from recsys.encoders.device import set_threads
+from recsys.evaluation.evaluate import Judged, Progress, Window, evaluate_shown
+from recsys.evaluation.live import evaluate_live
+from recsys.lifecycle.loading import load_model
+from recsys.lifecycle.versions import rfc3339
+from recsys.pipeline.load import Dataset, load_dataset
+from recsys.pipeline.recommend import Rules
+from recsys.settings import Settings
+
+ANSWER = 10  # articles in the lists that an evaluation composes
+
+
+def evaluate(
+    sessions: Sessions,
+    settings: Settings,
+    *,
+    version: str | None = None,
+    since: Timestamp,
+    until: Timestamp | None = None,
+    live: bool = False,
+    progress: Progress | None = None,
+) -> Judged:
+    """Evaluate a version (the newest unless named) on a window of the log, and record its figures.
+
+    Raises:
+        RecsysError: when the window begins before the model's training ended, since that would flatter it.
+    """
+    set_threads(settings)
+    with sessions() as session:
+        version = models.get_version(session, version).version
+        end = np.inf if until is None else until  # who becomes a robot later was none yet
+        data = load_dataset(session, expected_ids(settings), until=end, robot_limit=settings.robot_clicks_per_hour)
+    model = load_model(sessions, settings, version, data)
+    if model.until is not None and since < model.until:
+        raise RecsysError(
+            f"Model {version} was trained on the log up to {rfc3339(model.until)}: evaluate it with --since from then."
+        )
+    window = window_of(data, settings, since, until)
+    judged = (evaluate_live if live else evaluate_shown)(model, window, progress=progress)
+    judged = replace(judged, summary={**judged.summary, "robots": data.robots.counts})
+    with writing(sessions) as session:
+        models.set_metrics(session, version, {"live" if live else "shown": judged.summary})
+    return judged
+
+
+def window_of(data: Dataset, settings: Settings, since: Timestamp, until: Timestamp | None) -> Window:
+    """A stretch of the data to evaluate on."""
+    end = np.inf if until is None else until
+    rules = Rules(ANSWER, settings.diversity, settings.section_cap, settings.tired_after)
+    return Window(data.log, data.catalogue, data.attributes, data.users, since, end, settings.live_hours, rules)
