@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import pictures, problems
+from api.paths import below_root
 
 MOST_ADDRESS = 32 * 2**10  # bytes of path and query: a thousand excluded articles fit
 MOST_BODY = 4 * 2**20  # bytes: a thousand events with lists of fifty fit
@@ -57,7 +58,7 @@ async def _body(scope: Scope, receive: Receive) -> bytes | None:
     announced = headers.get("content-length", "")
     if not announced and "transfer-encoding" not in headers:
         return b""
-    most = MOST_WITH_PICTURES if scope["path"].startswith("/v1/articles") else MOST_BODY
+    most = MOST_WITH_PICTURES if below_root(scope).startswith("/v1/articles") else MOST_BODY
     if announced.isdecimal():
         _check_size(int(announced), most)
     try:

@@ -17,3 +17,10 @@ class RawPath:
         if scope["type"] == "http" and scope.get("raw_path"):
             scope = {**scope, "path": scope["raw_path"].decode("utf-8", "replace")}
         await self.app(scope, receive, send)
+
+
+def below_root(scope: Scope) -> str:
+    """The path below the one that the server was told it stands at (``root_path``), as the router sees it."""
+    path: str = scope["path"]
+    below = path.removeprefix(scope.get("root_path", ""))
+    return below if below.startswith("/") or not below else path

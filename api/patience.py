@@ -1,9 +1,13 @@
-"""uvicorn's HTTP with a bound on how long a request may take to come in.
+"""uvicorn's HTTP with a bound on how long a request may take to come in, and answers that leave at once.
 
 uvicorn closes idle connections, but waits for ever for a head or a body of which a byte comes now and then.
+
+It sends the head and the body of an answer apart. Where several processes share its socket asyncio does not see that
+this is TCP, and leaves Nagle's algorithm on: the body would wait 40 ms for the client to acknowledge the head.
 """
 
 import asyncio
+import socket
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -21,6 +25,9 @@ class PatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._wait()
 
     def data_received(self, data: bytes) -> None:

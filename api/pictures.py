@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from recsys.ingest.pictures import decoded, is_address, is_inline
+from recsys.domain import is_address
+from recsys.ingest.pictures import decoded, is_inline
 
 MOST_BYTES = 10 * 2**20
 MEDIA_TYPES = {

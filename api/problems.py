@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,7 @@ from starlette.responses import Response
 
 from recsys.domain import NotKnownError, NotPossibleError, NotReadyError, RecsysError
 from recsys.serving.breaker import UNANSWERED
+from recsys.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,13 @@ def respond(status: int, detail: str, errors: Any = None, headers: dict[str, str
     return Response(content, status, headers, MEDIA_TYPE)
 
 
+def without_paths(text: str, settings: Settings) -> str:
+    """A sentence for clients: where files lie on the server is for its log alone."""
+    for home in (settings.home.absolute(), settings.home):
+        text = re.sub(rf"(?<![\w.-]){re.escape(str(home))}/", "", text)  # and not the end of some other word
+    return text
+
+
 def _invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = reasons(error)
@@ -87,11 +96,12 @@ def _http(request: Request, error: Exception) -> Response:
     return respond(error.status_code, detail, headers=dict(error.headers or {}))
 
 
-def _explained(_request: Request, error: Exception) -> Response:
+def _explained(request: Request, error: Exception) -> Response:
     status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
     if status >= 500:
         log.warning("answered %d: %s", status, error)
-    return respond(status, str(error), headers=RETRY if status == 503 else None)
+    detail = without_paths(str(error), request.app.state.settings)
+    return respond(status, detail, headers=RETRY if status == 503 else None)
 
 
 def _database(_request: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import problems
 from api.keyring import Keyring
+from api.paths import below_root
 from recsys.database.keys import SCOPES, Caller
 
 LOCAL = Caller("local", frozenset(SCOPES))  # whoever calls while there are no keys
@@ -39,7 +40,7 @@ class Access:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
         app = self.app
-        if scope["type"] == "http" and _path(scope).startswith(GUARDED):
+        if scope["type"] == "http" and below_root(scope).startswith(GUARDED):
             found = await _identified(scope)
             if isinstance(found, Caller):
                 scope = {**scope, "caller": found}
@@ -88,12 +89,6 @@ async def _who(request: Request) -> str:
 WhoDep = Annotated[str, Depends(_who)]
 
 
-def _path(scope: Scope) -> str:
-    """The path below the one that the server was told it stands at."""
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
-
-
 def _sent_key(headers: Headers) -> str | None:
     """The key in a request's headers; None where none was sent."""
     scheme, _, key = headers.get("authorization", "").partition(" ")
@@ -107,13 +102,15 @@ def _invalid_token() -> dict[str, str]:
 def _is_local(scope: Scope, headers: Headers) -> bool:
     """Whether somebody on this machine asks, as far as the connection (or the proxy before it) says.
 
-    Not so a page of another site that runs in this machine's browser, whether it says so or has made its own name
-    point here, nor what a proxy on this machine passes on from a public name.
+    Not so a page of another site that runs in this machine's browser, whether the browser says so or the page has made
+    its own name point here, nor what a proxy on this machine passes on from a public name.
     """
-    name = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
+    host = headers.get("host", "")
+    name = host.rpartition(":")[0] or host
     return (
         _is_loopback((scope.get("client") or ("",))[0])
         and headers.get("sec-fetch-site") not in ("cross-site", "same-site")
+        and headers.get("origin", f"//{host}").partition("//")[2] == host
         and ("." not in name or _is_address(name))
     )
 

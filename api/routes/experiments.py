@@ -9,16 +9,15 @@ from sqlalchemy.orm import Session
 
 from api.deps import LiveDep, SessionsDep, SettingsDep
 from api.fields import Id, instant
-from api.problems import documented
+from api.problems import documented, without_paths
 from api.security import WhoDep, needs
-from recsys.database import articles, experiments, models
+from recsys.database import experiments, models
 from recsys.database.session import writing
 from recsys.domain import NotKnownError, NotPossibleError, NotReadyError, RecsysError
-from recsys.lifecycle.train import check_encoders
+from recsys.lifecycle.loading import check_version
 from recsys.serving import experiment
 from recsys.serving.live import Live
 from recsys.settings import Settings
-from recsys.snapshots.snapshot import read_snapshot
 
 router = APIRouter(prefix="/experiment", dependencies=[needs("admin")])
 
@@ -61,7 +60,7 @@ def put_experiment(
     _check_whole(sessions(), settings, body.version)
     with writing(sessions) as session:
         experiments.start(session, body.version, body.share, at=time.time(), who=who)
-    live.refresh()
+    live.follow_versions()
     with sessions() as session:
         return _out(session, settings, live)
 
@@ -78,8 +77,7 @@ def _check_whole(session: Session, settings: Settings, version: str) -> None:
     try:
         with session:
             models.get_version(session, version)
-            read = read_snapshot(settings.snapshots / version, lambda ids: articles.keys_of(session, ids))
-            check_encoders(read, settings)
+        check_version(settings, version)
     except (NotKnownError, NotReadyError):
         raise
     except RecsysError as error:
@@ -88,10 +86,11 @@ def _check_whole(session: Session, settings: Settings, version: str) -> None:
 
 def _out(session: Session, settings: Settings, live: Live) -> ExperimentOut:
     running = experiments.running(session)
+    trouble = experiment.trouble(settings, live, running)
     return ExperimentOut(
         version=None if running is None else running.version,
         share=0.0 if running is None else running.share,
         since=None if running is None else instant(running.since),
         from_setting=experiments.is_from_setting(session),
-        trouble=experiment.trouble(settings, live, running),
+        trouble=None if trouble is None else without_paths(trouble, settings),
     )

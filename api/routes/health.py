@@ -9,6 +9,8 @@ from recsys.domain import NotReadyError
 
 router = APIRouter()
 
+BEHIND = 5.0  # seconds without a look at the log's end: it is looked for four times a second
+
 
 @router.get("/healthz", response_model_exclude_none=True)
 async def alive() -> HealthOut:
@@ -20,10 +22,16 @@ async def alive() -> HealthOut:
 async def ready(live: LiveDep) -> HealthOut:
     """Answers 200 once a model is live and the log has been read; else 503 with the reason.
 
-    A process goes on without the database, and says so.
+    It stays 200 when the database is away or slow, or the log is folded anew, and says so: the process answers from
+    what it knows, and a balancer that took it away would mostly take away all processes at once.
     """
     if live.model is None:
         raise NotReadyError(live.trouble or "No model is live yet: run `recsys train`, or promote a version.")
     if not live.caught_up:
         raise NotReadyError("The log is still being read: wait a moment.")
-    return HealthOut(status="ready", model_version=live.model.version, degraded=True if live.database.is_open else None)
+    return HealthOut(
+        status="ready",
+        model_version=live.model.version,
+        degraded=True if live.database.is_open else None,
+        behind=round(live.waited, 1) if live.waited > BEHIND else None,
+    )

@@ -1,6 +1,5 @@
 """Retraining as a job: asked for here, run by the worker, looked at here."""
 
-import time
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -74,7 +73,7 @@ def retrain(sessions: SessionsDep) -> JobAskedOut | Response:
     """Have the worker retrain; the job says what came of it."""
     try:
         with writing(sessions) as session:
-            return JobAskedOut(job_id=jobs.ask(session, RETRAIN, time.time()), status=jobs.WAITING)
+            return JobAskedOut(job_id=jobs.ask(session, RETRAIN, jobs.clock(session)), status=jobs.WAITING)
     except jobs.OneRunsError as error:
         problem = JobRunsProblem(title="Conflict", status=409, detail=str(error), job_id=error.job_id)
         return Response(problem.model_dump_json(exclude_none=True), 409, media_type=MEDIA_TYPE)
@@ -84,21 +83,24 @@ def retrain(sessions: SessionsDep) -> JobAskedOut | Response:
 def list_jobs(sessions: SessionsDep, limit: Annotated[int, Query(ge=1, le=MOST_JOBS)] = 20) -> JobsOut:
     """The jobs asked for last, the newest first."""
     with sessions() as session:
-        return JobsOut(jobs=[_out(job) for job in jobs.newest(session, limit)])
+        now = jobs.clock(session)
+        return JobsOut(jobs=[_out(job, now) for job in jobs.newest(session, limit)])
 
 
 @router.get("/jobs/{job_id}", responses=documented(404), dependencies=[needs("admin")])
 def get_job(job_id: PathId, sessions: SessionsDep) -> JobOut:
     """A job: its status, progress, and result or error."""
     with sessions() as session:
-        return _out(jobs.get(session, job_id))
+        return _out(jobs.get(session, job_id), jobs.clock(session))
 
 
-def _out(job: JobRow) -> JobOut:
+def _out(job: JobRow, now: Timestamp) -> JobOut:
+    """A job as it is; nobody may be there to write that one which is silent has failed."""
+    silent = jobs.abandoned(job, now)
     return JobOut(
         job_id=job.job_id,
         kind=job.kind,
-        status=job.status,
+        status=jobs.FAILED if silent else job.status,
         created_at=instant(job.created_at),
         started_at=_instant(job.started_at),
         heard_at=_instant(job.heard_at),
@@ -106,7 +108,7 @@ def _out(job: JobRow) -> JobOut:
         owner=job.owner,
         progress=job.progress,
         result=finite(job.result),
-        error=job.error,
+        error=silent or job.error,
     )
 
 

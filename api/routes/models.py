@@ -15,7 +15,7 @@ from recsys.database import models
 from recsys.database.tables import ModelVersionRow
 from recsys.domain import NotKnownError, NotPossibleError, NotReadyError, RecsysError
 from recsys.evaluation import traffic
-from recsys.lifecycle import train, versions
+from recsys.lifecycle import versions
 
 router = APIRouter(prefix="/models")
 
@@ -94,7 +94,7 @@ def rollback(sessions: SessionsDep, settings: SettingsDep, who: WhoDep) -> LiveO
 def promote(version: PathId, sessions: SessionsDep, settings: SettingsDep, who: WhoDep) -> LiveOut:
     """Make a version live, if its files are whole; every process serves it within a second."""
     try:
-        train.promote(sessions, settings, version, who=who)
+        versions.promote(sessions, settings, version, who=who)
     except (NotKnownError, NotReadyError):
         raise
     except RecsysError as error:

@@ -1,5 +1,6 @@
 """What is known of a user, its erasure, readers who log in, and robots."""
 
+import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -8,7 +9,7 @@ from api.deps import SETTLED, SessionsDep
 from api.fields import PathId, instant
 from api.problems import documented
 from api.schemas import MergeIn, PastOut, UserMergedOut, UserOut
-from api.security import needs
+from api.security import WhoDep, needs
 from recsys.database import logins, robots, users
 from recsys.database.session import writing
 from recsys.domain import NotKnownError
@@ -31,10 +32,10 @@ def get_user(user_id: PathId, sessions: SessionsDep, limit: Annotated[int, Query
 
 
 @router.delete("/{user_id}", status_code=204, responses=documented(404), dependencies=[needs("write"), SETTLED])
-def erase_user(user_id: PathId, sessions: SessionsDep) -> None:
+def erase_user(user_id: PathId, sessions: SessionsDep, who: WhoDep) -> None:
     """Forget the reader that an id belongs to: everything they did, under all their ids."""
     with writing(sessions) as session:
-        if not users.erase(session, user_id):
+        if not users.erase(session, user_id, at=time.time(), who=who):
             raise _unknown(user_id)
 
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from recsys.domain import RecsysError
+from recsys.domain import RecsysError, is_address
 
 MOST_BYTES = 64 * 2**20
 NO_BASE64 = "the picture is not valid base64"
@@ -41,11 +41,6 @@ def located(picture: str | bytes, folder: Path, media: Path | None) -> str:
     if is_inline(picture):
         return _kept(decoded(picture), media)
     return picture if is_address(picture) else str(folder / picture)
-
-
-def is_address(picture: str) -> bool:
-    """Whether this is an http(s) address."""
-    return picture[:8].lower().startswith(("http://", "https://"))
 
 
 def is_inline(picture: str) -> bool:

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,12 +16,13 @@ from recsys.database.session import Sessions
 from recsys.domain import RecsysError, Timestamp
 from recsys.features.marks import Scratch, scratch_for
 from recsys.pipeline.checkpoint import resume
-from recsys.pipeline.follow import SETTLED, Follower
+from recsys.pipeline.follow import SETTLED, Follower, warm_up
 from recsys.pipeline.ground import Ground, ground_of
 from recsys.pipeline.model import Model
 from recsys.pipeline.situation import Reader, World
 from recsys.serving.breaker import UNANSWERED, Breaker
 from recsys.serving.cards import Cards
+from recsys.serving.histories import Histories
 from recsys.serving.versions import Versions
 from recsys.settings import Settings
 
@@ -42,21 +44,24 @@ class Live:
         self.sessions, self.settings, self.encoders = sessions, settings, encoders
         self.lock = threading.RLock()
         self._reading = threading.Lock()  # a stretch of the log must not be folded twice
+        self._choosing = threading.Lock()  # a version must not be loaded twice
         self._known = Follower(encoders, settings.live_hours, settings.robot_clicks_per_hour, self.lock)
         self._versions = Versions(settings, encoders, self.lock)
         self._grounds: dict[str, Ground] = {}
         self.cards = Cards()
+        self.histories = Histories(settings.cached_histories)
         self.database = Breaker()
         self.caught_up = False
+        self._read_at = time.monotonic()
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         with self.sessions() as session:
             if not resume(session, self._known, settings.checkpoint, until):
                 self._known.begin(session, until)
             self.cards.read(session)
+        warm_up(self.world)
         self._scratch = self._new_scratch()
-        with self.sessions() as session:
-            self._versions.follow(session, self.world.catalogue)
+        self.follow_versions()
 
     @property
     def world(self) -> World:
@@ -92,32 +97,53 @@ class Live:
         """When the newest event in the fold became known; -inf before the first."""
         return self._known.clock
 
+    @property
+    def fast(self) -> Ints:
+        """Keys of the users who click faster than people do, as far as this process knows."""
+        return self._known.fast
+
     def behind(self, session: Session) -> int:
         """How many events of the log are not in the fold yet."""
         return tail.count_behind(session, self._known.held.place)
 
+    @property
+    def waited(self) -> float:
+        """Seconds since the log was last read to its end."""
+        return time.monotonic() - self._read_at
+
     def start(self) -> None:
-        """Follow the log, the catalogue and the live version until ``stop``."""
+        """Follow log and catalogue, and beside them which versions are served, until ``stop``."""
         self.database.is_followed = True
-        self._thread = threading.Thread(target=self._run, name="recsys-live", daemon=True)
-        self._thread.start()
+        steps = {"recsys-live": self._read, "recsys-versions": self._choose}
+        self._threads = [threading.Thread(target=self._repeat, args=[steps[n]], name=n, daemon=True) for n in steps]
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """End the background thread."""
+        """End the background threads."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        for thread in self._threads:
+            thread.join()
         self.database.is_followed = False
 
     def refresh(self, now: Timestamp | None = None) -> None:
-        """Read what is new: articles and vectors, events, and which version is live."""
+        """Read what is new: articles and vectors, events, and which versions are served."""
+        self.read_on(now)
+        self.follow_versions()
+
+    def read_on(self, now: Timestamp | None = None) -> None:
+        """Read articles, vectors and events that are new."""
         with self._reading:
             with self.sessions() as session:
+                self.histories.follow(session)
                 self._known.follow_catalogue(session, self._describe)
                 self._known.follow_log(session, time.time() if now is None else now)
-            with self.sessions() as session:
-                self._versions.follow(session, self.world.catalogue)
-            self.caught_up = True
+            self.caught_up, self._read_at = True, time.monotonic()
+
+    def follow_versions(self) -> None:
+        """Serve the versions that are to be served now."""
+        with self._choosing:
+            self._versions.follow(self.sessions, lambda: self.world.catalogue)
 
     def reader(self) -> Reader:
         """The world with scratch memory; to be used while ``lock`` is held."""
@@ -135,28 +161,45 @@ class Live:
     def _prepare(self) -> None:
         """Renew the grounds of the served versions, so that hardly a reader waits for it.
 
-        Without the lock: only this thread changes what is read.
+        Made without the lock: only this thread changes the world, and a search sees one state of an index.
         """
         world, now = self.world, time.time()
-        self._grounds = {version: ground_of(model.views, world, now) for version, model in self.models.items()}
+        made = {version: ground_of(model.views, world, now) for version, model in self.models.items()}
+        with self.lock:
+            known = self._grounds | made  # a version may have come meanwhile
+            self._grounds = {version: known[version] for version in self.models if version in known}
 
-    def _run(self) -> None:
+    def _repeat(self, step: Callable[[], None]) -> None:
         while not self._stop.wait(EVERY):
             try:
-                self.refresh()
-                self.database.answered()
-                self._prepare()
+                step()
             except (SQLAlchemyError, RecsysError) as error:  # busy, or away: answer from what is known, and try again
                 if isinstance(error, UNANSWERED):
                     self.database.failed(error)
-                log.warning("the log could not be followed, trying again: %s", error)
-            except Exception:  # without this thread nobody would ever learn anything new, nor that the database is back
-                log.exception("the log could not be followed, trying again")
+                log.warning("the database could not be followed, trying again: %s", error)
+            except Exception:  # without these threads nobody would ever learn anything new
+                log.exception("the database could not be followed, trying again")
+
+    def _read(self) -> None:
+        self.read_on()
+        self.database.answered()
+        self._prepare()
+
+    def _choose(self) -> None:
+        """A log that is folded anew takes long, and no version waits for that."""
+        before = self.models
+        self.follow_versions()
+        if self._reading.locked():  # perhaps for minutes
+            self.database.answered()
+        if self.models.keys() != before.keys():
+            with self.lock:  # so that no reader waits for it
+                for model in self.models.values():
+                    self.ground(model, time.time())
 
     def _describe(self, session: Session, keys: Ints) -> None:
         """Read cards and vectors of articles that changed."""
         self.cards.read(session, keys.tolist())
-        self._versions.put(session, keys)
+        self._versions.put(self.sessions, keys)
 
     def _new_scratch(self) -> Scratch:
         return scratch_for(len(self.world.catalogue) + ROOM, self._known.users + ROOM)

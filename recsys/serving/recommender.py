@@ -21,7 +21,6 @@ from recsys.serving.breaker import UNANSWERED, impatient
 from recsys.serving.degraded import Remembered
 from recsys.serving.experiment import exploration_of, model_for, propensities_of
 from recsys.serving.explaining import explanations
-from recsys.serving.histories import Histories
 from recsys.serving.hydrate import request_of
 from recsys.serving.lines import described
 from recsys.serving.live import Live
@@ -69,7 +68,7 @@ class Recommender:
         self.recent = Recent()
         self.served = ServedLog(sessions, served_is_seen=settings.served_is_seen)
         self.exploration = exploration_of(settings)
-        self._remembered = Remembered(Histories(settings.cached_histories), ())
+        self._remembered = Remembered(live.histories, ())
 
     @observing()
     def recommend(
@@ -116,9 +115,7 @@ class Recommender:
         items = described(answer, checked.found, why)
         with stage("log"):
             propensities = propensities_of(answer, items)
-            impression_id = (
-                self._log(asked.user_id, asked.at, items, asked.context, model, propensities) if asked.log else None
-            )
+            impression_id = self._log(asked, request.user, items, model, propensities) if asked.log else None
         self._count(model.version, answer, log=asked.log, logged=impression_id is not None)
         return Served(asked.user_id, model.version, impression_id, items)
 
@@ -147,7 +144,7 @@ class Recommender:
             names = _catalogued(session, article_ids)
         listed = np.array(list(names), np.int64)
         if listed.max(initial=0) >= len(self.live.world.catalogue):
-            self.live.refresh()  # an article of this very moment
+            self.live.read_on()  # an article of this very moment
         if listed.max(initial=0) >= len(self.live.world.catalogue):  # beside a transaction that still runs
             raise NotReadyError("An article of the list was written only just now: ask again in a second.")
         with self.live.lock:
@@ -192,14 +189,14 @@ class Recommender:
 
     def _log(
         self,
-        user_id: str,
-        at: Timestamp,
+        asked: Asked,
+        user: int,
         items: list[Recommendation],
-        context: Context,
         model: Model,
         propensities: list[float] | None,
     ) -> str | None:
-        return self.served.note(ServedList("", user_id, at, items, context, model.version, propensities))
+        answer = ServedList("", asked.user_id, asked.at, items, asked.context, model.version, propensities, user)
+        return self.served.note(answer)
 
 
 def _catalogued(session: Session, article_ids: Sequence[str]) -> dict[int, str]:

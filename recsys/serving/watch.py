@@ -108,7 +108,7 @@ class Watch(Collector):
 
     def _seldom(self) -> None:
         with self.sessions() as session:
-            clicks = newest_by_version(session, LISTS)
+            clicks = newest_by_version(session, LISTS, self.live.fast)
         self._figures = Figures(clicks, self.recent.drift(self.live.model))
 
 

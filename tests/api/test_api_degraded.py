@@ -1,7 +1,9 @@
 """What still works while the database takes nothing, or the live version's files are gone; and very busy readers."""
 
 import shutil
+import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 import sqlalchemy
@@ -56,16 +58,33 @@ def test_a_live_version_whose_folder_was_deleted_is_served_on_and_told_at_the_ne
         assert recommended(restarted)["model_version"] == newspaper.candidate
 
 
+@contextmanager
+def nobody_connected(bind):
+    """While inside, no thread has a connection: one to a file that goes would take the next one's journal with it."""
+    gate, pool = threading.Lock(), bind.pool
+
+    def wait(*_):
+        with gate:
+            pass  # and connect as ever
+
+    sqlalchemy.event.listen(bind, "do_connect", wait)
+    with gate:
+        bind.dispose()
+        until(lambda: pool.checkedout() == 0, 60)
+        pool.dispose()
+        yield
+    sqlalchemy.event.remove(bind, "do_connect", wait)
+
+
 def test_a_database_that_is_gone_for_a_while(client, site):
     """Answers go on, and say so; everything else is refused until it is back."""
     until(lambda: client.get("/readyz").status_code == 200, 60)
     before = recommended(client)
     assert "degraded" not in before
     assert "degraded" not in client.get("/readyz").json()
-    running = client.app.state.running
+    bind = client.app.state.running.sessions.kw["bind"]
     database, elsewhere = site.home / "recsys.db", site.home / "elsewhere"
-    with running.live._reading:
-        running.sessions.kw["bind"].dispose()
+    with nobody_connected(bind):
         database.rename(elsewhere)
     answered = recommended(client)
     assert answered["degraded"] is True
@@ -74,8 +93,7 @@ def test_a_database_that_is_gone_for_a_while(client, site):
     ready = client.get("/readyz")
     assert (ready.status_code, ready.json()["degraded"]) == (200, True)
     assert_problem(client.get("/v1/articles/a1"), 503)
-    with running.live._reading:
-        running.sessions.kw["bind"].dispose()
+    with nobody_connected(bind):
         for name in ("recsys.db", "recsys.db-wal", "recsys.db-shm"):
             (site.home / name).unlink(missing_ok=True)
         elsewhere.rename(database)

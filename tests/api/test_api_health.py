@@ -1,10 +1,11 @@
 """Alive, ready, and what an API without a model can do."""
 
 import pytest
-from api_calls import assert_problem, event, send, until
+from api_calls import assert_problem, event, recommended, send, until
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from api.routes import health
 from recsys.domain import RecsysError
 
 
@@ -12,6 +13,16 @@ def test_a_trained_site_becomes_ready(client, newspaper):
     assert client.get("/healthz").json() == {"status": "alive"}
     until(lambda: client.get("/readyz").status_code == 200, 30)
     assert client.get("/readyz").json() == {"status": "ready", "model_version": newspaper.live}
+
+
+def test_a_process_that_falls_behind_goes_on_and_says_so(client, monkeypatch):
+    monkeypatch.setattr(health, "BEHIND", 1.0)
+    until(lambda: client.get("/readyz").status_code == 200, 30)
+    with client.app.state.running.live._reading:  # as if the log were folded anew
+        until(lambda: client.get("/readyz").json().get("behind", 0) > 1, 30)
+        assert client.get("/readyz").status_code == 200
+        assert recommended(client)["items"]
+    until(lambda: "behind" not in client.get("/readyz").json(), 30)
 
 
 def test_without_a_model_the_catalogue_and_events_work(bare):
@@ -37,8 +48,9 @@ def test_without_a_model_recommendations_say_what_to_do(bare):
 def test_a_live_version_whose_files_are_damaged_is_named(site, newspaper):
     (site.snapshots / newspaper.live / "items.json").unlink()
     with TestClient(create_app(site), raise_server_exceptions=False) as client:
-        assert_problem(client.get("/readyz"), 503, "items.json")
-        assert_problem(client.get("/v1/users/u1/recommendations"), 503, "items.json")
+        for path in ("/readyz", "/v1/users/u1/recommendations"):
+            problem = assert_problem(client.get(path), 503, f"snapshots/{newspaper.live}/items.json is missing")
+            assert str(site.home) not in problem["detail"]  # which /readyz would tell everybody
 
 
 def test_without_a_schema_the_api_does_not_start(settings):

@@ -36,6 +36,16 @@ def test_a_second_one_is_refused_and_told_which_runs(bare):
     assert len(bare.get("/v1/jobs").json()["jobs"]) == 1
 
 
+def test_a_job_whose_process_is_no_more_has_failed_though_no_worker_is_there_to_write_it(bare, settings):
+    with writing(open_sessions(settings)) as session:
+        dead = jobs.begin(session, RETRAIN, "other:1", time.time() - jobs.LEASE - 5)
+    for job in (bare.get(f"/v1/jobs/{dead}").json(), *bare.get("/v1/jobs").json()["jobs"]):
+        assert (job["status"], job["result"]) == ("failed", None)
+        assert "(other:1) gave no sign of life" in job["error"]
+    assert bare.post("/v1/retrain").status_code == 202
+    assert [job["status"] for job in bare.get("/v1/jobs").json()["jobs"]] == ["waiting", "failed"]
+
+
 def test_a_job_that_is_not_there_is_named(bare):
     assert_problem(bare.get("/v1/jobs/nothing"), 404, "nothing")
     assert_problem(bare.get("/v1/jobs?limit=0"), 422, "limit")

@@ -91,8 +91,28 @@ def test_without_keys_no_other_machine_is_answered(bare: TestClient) -> None:
 def test_without_keys_no_other_site_acts_through_a_browser_here(bare: TestClient) -> None:
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Host": "news.example"}, {"Host": "evil.example:8000"}):
         assert_problem(bare.post("/v1/models/rollback", headers=headers), 403)
+    for origin in ("https://evil.example", "http://localhost:3000", "null", ""):  # of browsers that say no more
+        headers = {"Host": "localhost:8000", "Origin": origin, "Content-Type": "text/plain"}
+        assert_problem(bare.post("/v1/models/rollback", headers=headers), 403)
     for host in ("localhost:8000", "127.0.0.1:8000", "[::1]:8000", "10.1.2.3"):
         assert bare.get("/v1/models", headers={"Host": host}).status_code == 200
+        assert bare.get("/v1/models", headers={"Host": host, "Origin": f"http://{host}"}).status_code == 200
+
+
+@pytest.mark.parametrize("root", ["/news", "/v", "/v1", "/news/"])
+def test_a_proxys_path_switches_off_neither_keys_nor_scopes(
+    closed: TestClient, known: dict[str, str], root: str
+) -> None:
+    """As uvicorn's --root-path: what a request brings stands below it, or is a path that the proxy did not lengthen."""
+    below = TestClient(closed.app, root_path=root, raise_server_exceptions=False)
+    assert_problem(below.get(f"{root}/v1/models"), 401)
+    assert_problem(below.get(f"{root}/metrics"), 401)
+    for path in (f"{root}/v1/models/rollback", "/v1/models/rollback"):
+        found = below.post(path, headers=bearer(known["admin"])).status_code != 404
+        assert below.post(path).status_code == (401 if found else 404)
+        assert below.post(path, headers=bearer(known["read"])).status_code == (403 if found else 404)
+    if not root.endswith("/"):
+        assert below.post(f"{root}/v1/models/rollback", headers=bearer(known["admin"])).status_code == 409
 
 
 def test_with_keys_nothing_is_answered_without_one(closed: TestClient) -> None:

@@ -56,6 +56,14 @@ def test_articles_may_bring_their_pictures(bare: TestClient) -> None:
     assert_problem(post(bare, "/v1/articles", b" " * limits.MOST_WITH_PICTURES), 422)
 
 
+def test_limits_hold_below_the_path_of_a_proxy(bare: TestClient) -> None:
+    below = TestClient(bare.app, root_path="/news", raise_server_exceptions=False)
+    assert_problem(post(below, "/news/v1/events", b" " * (limits.MOST_BODY + 1)), 413)
+    assert_problem(post(below, "/news/v1/articles", b" " * (limits.MOST_BODY + 1)), 422)
+    assert_problem(post(below, "/news/v1/articles", b" " * (limits.MOST_WITH_PICTURES + 1)), 413)
+    assert_problem(below.get(f"/news/v1/models?x={'x' * limits.MOST_ADDRESS}"), 414)
+
+
 def test_a_get_with_a_body_has_limits_too(bare: TestClient) -> None:
     assert_problem(bare.request("GET", "/v1/models", content=b" " * (limits.MOST_BODY + 1)), 413)
 
@@ -159,6 +167,22 @@ def test_slow_clients_do_not_keep_others_waiting(served: tuple[str, int]) -> Non
         assert client.post("/v1/events", json={"events": [event()]}).json()["accepted"] == 1
     for connection in slow:
         connection.close()
+
+
+def test_no_part_of_an_answer_waits_for_the_client_to_acknowledge_another(
+    served: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once: list[int] = []
+    made = PatientProtocol.connection_made
+
+    def noted(protocol: PatientProtocol, transport: Any) -> None:
+        made(protocol, transport)
+        at_once.append(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    monkeypatch.setattr(PatientProtocol, "connection_made", noted)
+    assert httpx.get(f"http://{served[0]}:{served[1]}/healthz", timeout=LONG).status_code == 200
+    assert at_once
+    assert all(at_once)
 
 
 def test_a_client_that_goes_away_leaves_nothing_behind(served: tuple[str, int], settings: Settings) -> None:

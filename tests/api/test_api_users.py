@@ -24,6 +24,9 @@ def test_an_erased_user_is_a_stranger(client):
     answer = recommended(client, "u1", log="false", explain="true")
     assert answer["items"]
     assert all(item["explanation"]["because"] == [] for item in answer["items"])
+    (change,) = client.get("/v1/audit?action=user.erase").json()["changes"]
+    assert (change["who"], change["details"]) == ("local", {})
+    assert change["subject"].isdecimal()  # and not the id
 
 
 def test_a_stranger_is_not_made_up(client):

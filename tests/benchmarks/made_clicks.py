@@ -17,7 +17,7 @@ def columns(user, article, at, weight=None, backfilled=None) -> ClickColumns:
         position=np.arange(n), user=np.asarray(user), article=np.asarray(article), at=at, known_at=at,
         weight=np.ones(n) if weight is None else np.asarray(weight, np.float64),
         backfilled=nothing if backfilled is None else np.asarray(backfilled, np.int8),
-        impression=np.full(n, NONE), page=nothing, device=nothing,
+        dwell=np.full(n, np.nan), impression=np.full(n, NONE), page=nothing, device=nothing,
     )  # fmt: skip
 
 

@@ -66,7 +66,7 @@ def made_films() -> Films:
     n, nothing = len(user), np.zeros(len(user), np.int8)
     clicks = ClickColumns(
         position=np.arange(n), user=user, article=article, at=at, known_at=at, weight=np.ones(n), backfilled=nothing,
-        impression=np.full(n, NONE), page=nothing, device=nothing,
+        dwell=np.full(n, np.nan), impression=np.full(n, NONE), page=nothing, device=nothing,
     )  # fmt: skip
     told = {TITLE: kind // 2, IMAGE: kind % 2}
     vectors = {name: _vectors(bit, generator) for name, bit in told.items()}

@@ -13,7 +13,7 @@ from PIL import Image
 
 from recsys.columns import EventLog
 from recsys.evaluation.evaluate import replayed
-from recsys.lifecycle.train import window_of
+from recsys.lifecycle.judging import window_of
 from recsys.pipeline.load import load_dataset
 from recsys.settings import Settings
 

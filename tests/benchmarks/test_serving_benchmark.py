@@ -3,15 +3,18 @@
 import json
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import serving
+import serving_fresh
 import soak
 from fastapi.testclient import TestClient
 from prototype import HISTORY, Prototype, app_of
 from serving_catalogue import Sizes
 from serving_names import article_id, user_id
+from serving_server import serving as server_of
 from sqlalchemy import select
 
 from recsys.database import users
@@ -78,6 +81,29 @@ def test_the_prototype_answers_with_what_the_reader_has_not_read(made: tuple[Set
     assert not {article_id(key) for key in clicked} & set(names)
     logged = prototype.log.execute("SELECT user, shown FROM served").fetchall()
     assert [(user, [article_id(key) for key in json.loads(shown)]) for user, shown in logged] == [(reader, names)]
+
+
+def test_what_one_process_is_told_the_other_one_knows(made: tuple[Settings, Sizes, list[str]]) -> None:
+    tries = 4
+    with server_of(made[0], workers=2) as server:
+        one, other = serving_fresh.two_processes(server)
+        assert one.process != other.process
+        rows = list(serving_fresh.rows(server, USERS, tries))
+    known = ["a click", "an article with title and picture", "a deleted article"]
+    assert [row["name"].split(",")[0] for row in rows] == known
+    assert [row["tries"] for row in rows] == [tries, tries // 2, tries // 2]
+    for row in rows:
+        assert "another process" in row["name"]
+        assert 0 < row["p50 s"] <= row["p95 s"] <= row["max s"] < serving_fresh.PATIENCE
+
+
+def test_what_does_not_show_in_time_counts_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_fresh, "PATIENCE", 0.05)
+    assert serving_fresh.until(time.perf_counter(), lambda: False) == float("inf")
+    assert serving_fresh.until(time.perf_counter() - 5, lambda: True) >= 5
+    row = serving_fresh.row("never, or soon", [0.1, 0.2, 0.3, float("inf")])
+    assert row["p50 s"] < 1
+    assert row["p95 s"] == row["max s"] == float("inf")
 
 
 def test_nothing_is_lost_while_versions_change_and_processes_are_killed(

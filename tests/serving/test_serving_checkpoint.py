@@ -95,7 +95,7 @@ def merge(site: Site) -> None:
 
 def erase(site: Site) -> None:
     with writing(site.sessions) as session:
-        users.erase(session, "u02")
+        users.erase(session, "u02", at=1.0, who="test")
 
 
 def become_fast(site: Site) -> None:

@@ -1,5 +1,6 @@
 """While the database does not answer, answers go on from what the process remembers, and come back by themselves."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,7 +11,8 @@ from made_world import NOBODY, NOW
 from serving_site import Site, story
 from test_serving_follows_log import wait_for
 
-from recsys.database import rules
+from recsys.database import rules, users
+from recsys.database.served import ServedList, find_served, log_served
 from recsys.database.session import writing
 from recsys.domain import Context, NotReadyError
 from recsys.serving import breaker
@@ -52,6 +54,36 @@ def test_a_reader_who_came_before_gets_the_same_list(site: Site, recommender: Re
             assert (answer.degraded, answer.impression_id) == (True, None)
             assert answer.model_version == before.model_version
             assert answer.items == [replace(line, score=pytest.approx(line.score, abs=1e-5)) for line in before.items]
+
+
+def test_who_was_erased_by_another_process_is_remembered_no_more(site: Site, recommender: Recommender) -> None:
+    histories = recommender.live.histories
+    for user in ("u01", "u02"):
+        recommender.recommend(user, at=NOW)
+    with writing(site.sessions) as session:
+        users.erase(session, "u01", at=time.time(), who="another process")
+    recommender.live.refresh(NOW)
+    assert (histories.find("u01"), histories.find("u02") is None) == (None, False)
+    with away(site, recommender.live):
+        assert ids(recommender.recommend("u01", at=NOW)) == ids(recommender.recommend(NOBODY, at=NOW))
+    recommender.recommend("u01", at=NOW)
+    assert histories.find("u01") is None
+
+
+def test_a_list_that_waited_meanwhile_brings_no_erased_reader_back(
+    site: Site, recommender: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[ServedList] = []
+    monkeypatch.setattr(recommender.served, "note", waiting.append)
+    for user in ("u01", "u02", "new"):
+        recommender.recommend(user, at=NOW)
+    with writing(site.sessions) as session:
+        users.erase(session, "u01", at=time.time(), who="another process")
+    with writing(site.sessions) as session:
+        log_served(session, [replace(one, impression_id=one.user_id) for one in waiting])
+    with site.sessions() as session:
+        assert users.key_of(session, "u01") is None
+        assert set(find_served(session, ["u01", "u02", "new"])) == {"u02", "new"}
 
 
 def test_what_was_asked_for_is_heeded(site: Site, recommender: Recommender) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import made_world
+import numba
 import numpy as np
 import pytest
 from made_world import DAY, END, HOUR, NOW
-from serving_site import Site, assert_same, story
+from serving_site import UNTIL, Site, assert_same, story
 from sqlalchemy import text
 
+from recsys.features import replay
 from recsys.serving import live as module
 from recsys.serving.live import SETTLED, Live
 
@@ -214,3 +216,21 @@ def test_readers_answer_while_the_log_is_followed(site: Site, running: Live) -> 
         answer = recommender.recommend("u03", at=NOW + n + 1, log=False)
         assert len(answer.items) == 10
         assert made_world.article_id(40 + n) not in {item.article_id for item in answer.items}
+
+
+def test_the_first_event_finds_its_code_compiled(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[object, ...]] = []
+    fold = replay._fold_stamp
+
+    def noted(*args: object) -> None:
+        seen.append(tuple(map(numba.typeof, args)))  # which code numba compiles
+        fold(*args)
+
+    monkeypatch.setattr(replay, "_fold_stamp", noted)
+    live = site.live()
+    warmed, before = set(seen), len(seen)
+    site.show("u01", ["a01", "a02"], UNTIL + 1)
+    site.click("u01", "a01", UNTIL + 2)
+    live.refresh(UNTIL + 60)
+    assert len(seen) > before > 0
+    assert set(seen) == warmed
