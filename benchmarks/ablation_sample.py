@@ -20,11 +20,12 @@ from sample import DAY, TEST_DAYS, load, split_of, trained, with_content
 from summed import LEAST_SPREAD, Weights, best, summed
 
 from recsys.columns import NONE, Floats, Floats32, Ints
+from recsys.encoders.device import set_threads
 from recsys.evaluation import metrics
 from recsys.evaluation.evaluate import scores
 from recsys.features.examples import Examples
 from recsys.features.replay import Replay
-from recsys.lifecycle.train import indexable, set_threads
+from recsys.lifecycle.loading import indexable
 from recsys.pipeline.content import Content
 from recsys.pipeline.histories import Windows
 from recsys.pipeline.load import Dataset

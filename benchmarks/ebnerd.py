@@ -18,7 +18,8 @@ from recsys.features.examples import Examples
 from recsys.features.replay import Replay
 from recsys.ingest.importer import import_path
 from recsys.lifecycle.encode import encode_new
-from recsys.lifecycle.train import indexable, window_of
+from recsys.lifecycle.judging import window_of
+from recsys.lifecycle.loading import indexable
 from recsys.pipeline.histories import Windows
 from recsys.pipeline.load import Dataset, load_dataset
 from recsys.settings import Settings
@@ -76,6 +77,7 @@ class Week:
         return TrainingSet(
             log=data.log, attributes=data.attributes, content=data.content, users=data.users, indexed=indexable(data),
             encoders=expected_ids(self.settings), since=-np.inf, until=self.split, live_hours=self.settings.live_hours,
+            bounce=self.settings.bounce,
         )  # fmt: skip
 
     def _loaded(self, until: Timestamp) -> Dataset:

@@ -15,7 +15,7 @@ from recsys.evaluation.bootstrap import bootstrap_mean
 from recsys.evaluation.live import requests
 from recsys.features.examples import HISTORY
 from recsys.features.state import CLICKS
-from recsys.lifecycle.train import evaluate
+from recsys.lifecycle.judging import evaluate
 from recsys.pipeline import filters, scorer, sources
 from recsys.pipeline.situation import Reader, Request
 

@@ -18,7 +18,8 @@ from recsys.evaluation.bootstrap import bootstrap_mean, paired_bootstrap
 from recsys.evaluation.evaluate import RANKING
 from recsys.evaluation.slices import slices
 from recsys.features.examples import Examples
-from recsys.lifecycle.train import evaluate, train
+from recsys.lifecycle.judging import evaluate
+from recsys.lifecycle.train import train
 from recsys.pipeline import affinity
 from recsys.pipeline.scorer import assemble
 

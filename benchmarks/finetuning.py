@@ -45,7 +45,7 @@ from recsys.evaluation.report import table
 from recsys.lifecycle.coclicks import co_clicks
 from recsys.lifecycle.encode import encode_new
 from recsys.lifecycle.finetune import finetune_title, text_pairs, tuning_end
-from recsys.lifecycle.train import window_of
+from recsys.lifecycle.judging import window_of
 from recsys.pipeline.content import Content
 from recsys.pipeline.load import load_content
 from recsys.settings import PACKAGED_TEXT_ENCODER, Settings

@@ -31,6 +31,7 @@ from serving_names import user_id
 from serving_server import HOST, Server, free_port, wait_until_ready
 from torch import nn
 
+from api.app import SWITCH
 from recsys.columns import Floats32, Ints
 from recsys.database.session import open_sessions
 from recsys.encoders import expected_ids
@@ -185,6 +186,7 @@ def main() -> None:
     """Measure in process, print that, and serve."""
     port, users, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     torch.set_num_threads(1)
+    sys.setswitchinterval(SWITCH)  # as the API does
     faiss.omp_set_num_threads(1)
     settings = Settings.model_validate_json(sys.stdin.readline())
     live = Live(open_sessions(settings), settings, expected_ids(settings), until=time.time())

@@ -12,6 +12,7 @@ from recsys.columns import ClickColumns, EventLog, Floats, Floats32, between
 from recsys.database.session import open_sessions, upgrade
 from recsys.domain import RecsysError, Timestamp
 from recsys.encoders import expected_ids, load_encoders
+from recsys.encoders.device import set_threads
 from recsys.evaluation import metrics
 from recsys.evaluation.bootstrap import bootstrap_mean
 from recsys.evaluation.curves import mean_roc, reliability
@@ -20,7 +21,8 @@ from recsys.features.examples import Examples
 from recsys.features.features import FEATURES
 from recsys.ingest.importer import import_path
 from recsys.lifecycle.encode import encode_new
-from recsys.lifecycle.train import indexable, set_threads, window_of
+from recsys.lifecycle.judging import window_of
+from recsys.lifecycle.loading import indexable
 from recsys.pipeline.load import Dataset, load_dataset
 from recsys.pipeline.model import Model
 from recsys.settings import Settings, bundled
@@ -88,7 +90,7 @@ def trained(settings: Settings, data: Dataset, until: Timestamp, seed: int) -> M
     training = TrainingSet(
         log=between(data.log, -np.inf, until), attributes=data.attributes, content=data.content, users=data.users,
         indexed=indexable(data), encoders=expected_ids(settings), since=-np.inf, until=until,
-        live_hours=settings.live_hours,
+        live_hours=settings.live_hours, bounce=settings.bounce,
     )  # fmt: skip
     return fit(training, version="report", seed=seed, fusion=settings.fusion)
 

@@ -26,7 +26,8 @@ from recsys.domain import RecsysError, Timestamp
 from recsys.evaluation import metrics
 from recsys.evaluation.bootstrap import bootstrap_mean, paired_bootstrap
 from recsys.evaluation.evaluate import Judged, evaluate_shown
-from recsys.lifecycle.train import load_model, train
+from recsys.lifecycle.loading import load_model
+from recsys.lifecycle.train import train
 
 DAYS, DIFFERENCES, STAGES = "by day", "difference of nDCG@10, paired over users", "CPU seconds by stage"
 FIRST, LAST = 2, 7  # days that the first model knows, and days of the week

@@ -21,6 +21,7 @@ from rich.console import Console
 from recsys.columns import between
 from recsys.database.session import open_sessions, upgrade
 from recsys.encoders import expected_ids, load_encoders
+from recsys.encoders.device import set_threads
 from recsys.evaluation import metrics
 from recsys.evaluation.bootstrap import paired_bootstrap
 from recsys.evaluation.evaluate import Judged, evaluate_shown, replayed, scores
@@ -29,7 +30,8 @@ from recsys.features.examples import Examples
 from recsys.features.features import AGES, COUNTERS, FEATURES, SHARES
 from recsys.ingest.importer import import_path
 from recsys.lifecycle.encode import encode_new
-from recsys.lifecycle.train import indexable, set_threads, window_of
+from recsys.lifecycle.judging import window_of
+from recsys.lifecycle.loading import indexable
 from recsys.pipeline.content import Content
 from recsys.pipeline.load import Dataset, load_dataset, signatures
 from recsys.pipeline.model import Model
@@ -99,6 +101,7 @@ def trained(settings: Settings, data: Dataset, until: float, seed: int, towers: 
     training = TrainingSet(
         log=between(data.log, -np.inf, until), attributes=data.attributes, content=data.content, users=data.users,
         indexed=indexable(data), encoders={}, since=-np.inf, until=until, live_hours=settings.live_hours,
+        bounce=settings.bounce,
     )  # fmt: skip
     return fit(training, version="benchmark", seed=seed, towers=towers)
 

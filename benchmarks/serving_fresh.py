@@ -74,7 +74,7 @@ class Client:
 
 def rows(server: Server, users: int, tries: int) -> list[Figures]:
     """Seconds until another process shows it, if there is another."""
-    writer, reader = _two_processes(server)
+    writer, reader = two_processes(server)
     where = "another process" if writer is not reader else "the same process"
     published, posted = [], []
     for _ in range(max(1, tries // 2)):
@@ -84,14 +84,15 @@ def rows(server: Server, users: int, tries: int) -> list[Figures]:
     clicks = [_click(writer, reader, user_id(random.randint(1, users))) for _ in range(tries)]
     deleted = [_deletion(writer, reader, *article) for article in published]
     return [
-        _row(f"a click, until it is in the answer of {where}", clicks),
-        _row(f"an article with title and picture, until {where} recommends it and knows both", posted),
-        _row(f"a deleted article, until it is gone from the answer of {where}", deleted),
+        row(f"a click, until it is in the answer of {where}", clicks),
+        row(f"an article with title and picture, until {where} recommends it and knows both", posted),
+        row(f"a deleted article, until it is gone from the answer of {where}", deleted),
     ]
 
 
-def _row(name: str, seconds: list[float]) -> Figures:
-    median, late = np.percentile(seconds, (50, 95)).round(4).tolist()
+def row(name: str, seconds: list[float]) -> Figures:
+    """Of what took so many seconds."""
+    median, late = np.percentile(seconds, (50, 95), method="nearest").round(4).tolist()  # some may be infinite
     return {"name": name, "tries": len(seconds), "p50 s": median, "p95 s": late, "max s": round(max(seconds), 4)}
 
 
@@ -101,7 +102,7 @@ def _click(writer: Client, reader: Client, user: str) -> float:
     event = {"event_id": uuid.uuid4().hex, "type": "click", "user_id": user, "article_id": article}
     began = time.perf_counter()
     writer.ask("POST", "/v1/events", {"events": [event | {"at": datetime.now(UTC).isoformat()}]})
-    return _until(began, lambda: article not in reader.recommended(user))
+    return until(began, lambda: article not in reader.recommended(user))
 
 
 def _article(writer: Client, reader: Client) -> tuple[tuple[str, str], float]:
@@ -116,17 +117,17 @@ def _article(writer: Client, reader: Client) -> tuple[tuple[str, str], float]:
             return False
         return all(reader.ask("GET", f"/v1/articles/{name}/similar?by={by}")["items"] for by in ("title", "image"))
 
-    return (name, name), _until(began, known)
+    return (name, name), until(began, known)
 
 
 def _deletion(writer: Client, reader: Client, article: str, section: str) -> float:
     began = time.perf_counter()
     writer.ask("DELETE", f"/v1/articles/{article}")
-    return _until(began, lambda: article not in reader.recommended(user_id(1), f"&section={section}"))
+    return until(began, lambda: article not in reader.recommended(user_id(1), f"&section={section}"))
 
 
-def _until(began: float, is_so: Callable[[], bool]) -> float:
-    """Seconds until the end of the first answer in which it is so."""
+def until(began: float, is_so: Callable[[], bool]) -> float:
+    """Seconds until the end of the first answer in which it is so; infinite where that takes too long."""
     while not is_so():
         if time.perf_counter() - began > PATIENCE:
             return float("inf")
@@ -134,7 +135,7 @@ def _until(began: float, is_so: Callable[[], bool]) -> float:
     return time.perf_counter() - began
 
 
-def _two_processes(server: Server) -> tuple[Client, Client]:
+def two_processes(server: Server) -> tuple[Client, Client]:
     """A client of each of two processes; twice the same one where only one process answers."""
     first, *others = [Client(server, process.pid) for process in server.api()[:2]]
     return first, (others or [first])[0]

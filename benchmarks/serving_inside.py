@@ -16,6 +16,7 @@ import psutil
 import torch
 from serving_names import user_id
 
+from api.app import SWITCH
 from recsys.columns import Floats32
 from recsys.database.session import open_sessions
 from recsys.encoders import expected_ids
@@ -51,6 +52,7 @@ def in_child(settings: Settings, users: int, seconds: float) -> Figures:
 def measured(settings: Settings, users: int, seconds: float) -> Figures:
     """Milliseconds of whole answers, of their stages, and of the exact search and both heads alone; recall."""
     began, sessions = time.perf_counter(), open_sessions(settings)
+    sys.setswitchinterval(SWITCH)  # as the API does
     live = Live(sessions, settings, expected_ids(settings), until=time.time())
     recommender = Recommender(sessions, settings, live)
     draw = np.random.default_rng()
