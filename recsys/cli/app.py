@@ -220,6 +220,9 @@ app.add_typer(keys, name="keys")
 @app.command()
 def serve(host: str = "127.0.0.1", port: int = 8000, workers: Annotated[int, typer.Option(min=1)] = 1) -> None:
     """Run the API and the background worker."""
+    settings = load_settings()
+    limit_threads(settings)  # before anything below loads numpy
+
     import uvicorn
 
     from recsys.database.session import open_sessions
@@ -227,8 +230,6 @@ def serve(host: str = "127.0.0.1", port: int = 8000, workers: Annotated[int, typ
     from recsys.logs import config
     from recsys.serving.exposition import shared_folder
 
-    settings = load_settings()
-    limit_threads(settings)
     check_host(open_sessions(settings), host)
     worker = start_worker(settings)
     try:
