@@ -30,6 +30,7 @@ import serving_fresh
 import serving_inside
 import serving_limits
 import serving_model
+import serving_retrain
 from quality import tell
 from serving_catalogue import Sizes
 from serving_events import RATE, posting
@@ -43,7 +44,7 @@ ANSWERS, ALONE, FRESH = "answers", "parts of an answer in process, ms", "how soo
 IMAGES_UP_TO = 100_000  # articles; beyond, titles alone
 YEAR = 365 * 24.0  # hours
 CONNECTIONS = (1, 4, 16, 64)
-PARTS = ("load", "inside", "half", "prototype", "fresh")
+PARTS = ("load", "inside", "half", "prototype", "retrain", "fresh")
 
 Row = dict[str, Any]
 
@@ -85,6 +86,8 @@ def _size_rows(settings: Settings, sizes: Sizes, options: argparse.Namespace) ->
                 measured[row["name"]] = row
                 yield {"articles": sizes.articles} | row
         posted = events[0]
+    if "retrain" in options.parts:
+        serving_retrain.forget(settings)
     if "fresh" in options.parts:
         with serving(settings, max(2, options.workers)) as server:
             for row in serving_fresh.rows(server, sizes.users, options.tries):
@@ -110,6 +113,9 @@ def _loaded(settings: Settings, sizes: Sizes, server: Server, options: argparse.
         yield from _inside(settings, users, options)
     if "prototype" in options.parts:
         yield from _prototype(settings, users, options)
+    if "retrain" in options.parts and peak:
+        for row in serving_retrain.rows(server, users, peak / 4, seconds, options.runs, _median):
+            yield {"table": ANSWERS} | row
 
 
 def _inside(settings: Settings, users: int, options: argparse.Namespace) -> Iterator[Row]:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from serving_retrain import BUSY, CALM
+
 LIMITS = "what must be reached"
 ONE, MOST, HALF = "HTTP, 1 connection", "HTTP, 64 connections", "HTTP, half of the peak"
 INSIDE, PARTS = "in process", "exact search and both heads"
@@ -47,6 +49,8 @@ def limits(m: Rows) -> Iterator[Limit]:
         yield Limit("HTTP median / in-process median, one connection", m[ONE]["p50"] / m[INSIDE]["p50"], 1.5, 1.2)
     if HALF in m:
         yield Limit("p99 / median at half of the peak", m[HALF]["p99"] / m[HALF]["p50"], 2.5, 1.8)
+    if BUSY in m:
+        yield Limit("p95 while it retrains / before, a quarter of the peak", m[BUSY]["p95"] / m[CALM]["p95"], 1.5)
     if MOST in m:
         peak = max(row["requests / s"] for row in http)
         yield Limit("goodput at 64 connections / peak", m[MOST]["requests / s"] / peak, 0.9, at_least=True)

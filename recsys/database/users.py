@@ -155,7 +155,8 @@ def erase(session: Session, user_id: str, *, at: Timestamp, who: str) -> bool:
     user = key_of(session, user_id)
     if user is None:
         return False
-    keys = session.scalars(select(USERS.c.key).where(user == READER).order_by(USERS.c.key)).all()
+    own = (USERS.c.key == user) | (USERS.c.merged_into == user)
+    keys = session.scalars(select(USERS.c.key).where(own).order_by(USERS.c.key)).all()
     session.execute(delete(UserRow).where(UserRow.key == user))
     for key in keys:
         audit.record(session, at=at, who=who, action=ERASED, subject=str(key))

@@ -44,13 +44,14 @@ def test_all_that_was_asked_for_is_measured(
     home: Path, made: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = f"--articles {ARTICLES} --users {USERS} --seconds 1 --runs 1 --connections 1 4 --home {home}"
-    parts = f"--parts load half inside --json {tmp_path / 'rows.json'}"
+    parts = f"--parts load half inside retrain --json {tmp_path / 'rows.json'}"
     monkeypatch.setattr(sys, "argv", ["serving.py", *given.split(), *parts.split()])
     serving.main()
     rows = json.loads((tmp_path / "rows.json").read_text())["rows"]
     answers = {row["name"]: row for row in rows if row["table"] == serving.ANSWERS}
     assert list(answers) == [
         "HTTP, 1 connection", "HTTP, 4 connections", "HTTP, half of the peak", "in process",
+        "HTTP, a quarter of the peak", "HTTP, a quarter of the peak, while it retrains",
     ]  # fmt: skip
     for row in answers.values():
         assert row["requests / s"] > 0
