@@ -290,14 +290,3 @@ class UserMergedOut(BaseModel):
     clicks: int
     impressions: int
     served: int
-
-
-class HealthOut(BaseModel):
-    """The process is alive, or ready."""
-
-    status: str
-    model_version: str | None = None
-    degraded: Literal[True] | None = Field(None, description="only there while the database does not answer")
-    behind: float | None = Field(
-        None, description="seconds since the log was last read to its end; only there from 5 s on"
-    )

@@ -1,15 +1,28 @@
 """Whether the process is alive, and whether it is ready to recommend."""
 
+from typing import Literal
+
 from fastapi import APIRouter
+from pydantic import BaseModel, Field
 
 from api.deps import LiveDep
 from api.problems import documented
-from api.schemas import HealthOut
 from recsys.domain import NotReadyError
 
 router = APIRouter()
 
 BEHIND = 5.0  # seconds without a look at the log's end: it is looked for four times a second
+
+
+class HealthOut(BaseModel):
+    """The process is alive, or ready."""
+
+    status: str
+    model_version: str | None = None
+    degraded: Literal[True] | None = Field(None, description="only there while the database does not answer")
+    behind: float | None = Field(
+        None, description="seconds since the log was last read to its end; only there from 5 s on"
+    )
 
 
 @router.get("/healthz", response_model_exclude_none=True)

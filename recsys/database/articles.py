@@ -2,27 +2,25 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Table, bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from recsys.columns import NONE, Catalogue
 from recsys.database import tail
 from recsys.database.bulk import chunks, insert_new, one_at_a_time, upsert
-from recsys.database.tables import ArticleChangeRow, ArticleRow, ContentRow
+from recsys.database.tables import ARTICLES, CHANGES, ArticleChangeRow, ArticleRow, ContentRow
 from recsys.database.types import storable
 from recsys.domain import Article, Timestamp
 
-ARTICLES = cast(Table, ArticleRow.__table__)
-CHANGES = cast(Table, ArticleChangeRow.__table__)
 COLUMNS = (
     ArticleRow.key, ArticleRow.article_id, ArticleRow.published_at, ArticleRow.expires_at, ArticleRow.deleted_at,
     ArticleRow.section, ArticleRow.premium, ArticleRow.length,
 )  # fmt: skip
 FIELDS = tuple(Article.__dataclass_fields__)
-# made once, and of the table: asking for a class's columns costs twice as much
+# made once, and of the table
 KEYS = select(ARTICLES.c.article_id, ARTICLES.c.key).where(
     ARTICLES.c.article_id.in_(bindparam("article_ids", expanding=True))
 )

@@ -2,22 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import ColumnElement, Table, and_, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from recsys.columns import NONE, PAGES, ClickColumns, EventLog, ImpressionColumns, device_code
 from recsys.database import articles, backfill, merges, tail, users
 from recsys.database.bulk import chunks, existing, insert_new
-from recsys.database.tables import ClickRow, ImpressionRow
+from recsys.database.tables import CLICKS, IMPRESSIONS, ClickRow, ImpressionRow
 from recsys.database.tail import TABLES, Extent, Place
 from recsys.database.types import storable
 from recsys.domain import Click, Context, Impression, Timestamp
 
-IMPRESSIONS = cast(Table, ImpressionRow.__table__)
-CLICKS = cast(Table, ClickRow.__table__)
 AnyEvent = TypeVar("AnyEvent", Impression, Click)
 
 

@@ -13,9 +13,9 @@ from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from recsys.columns import ClickColumns, EventLog, ImpressionColumns, Ints
-from recsys.database.articles import ARTICLES, record_changes
+from recsys.database.articles import record_changes
 from recsys.database.bulk import chunks, one_at_a_time
-from recsys.database.tables import ArticleRow
+from recsys.database.tables import ARTICLES, ArticleRow
 from recsys.domain import NotKnownError, NotPossibleError, Timestamp
 
 Aliases = Mapping[int, int]  # key of a merged article -> key of the one that it is part of; never a chain

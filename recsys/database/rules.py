@@ -1,14 +1,13 @@
 """What editors ordered: an article or a section pinned, boosted, buried or blocked, from a time to a time."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from recsys.database import articles, merges
-from recsys.database.articles import ARTICLES
-from recsys.database.tables import RuleRow
+from recsys.database.tables import ARTICLES, RULES, RuleRow
 from recsys.database.types import SECONDS, storable
 from recsys.domain import Action, NotKnownError, Timestamp
 
@@ -35,20 +34,18 @@ class Rule:
         return begins <= at and not any(end is not None and end <= at for end in (self.until, self.ended_at))
 
 
-RULES = cast(Table, RuleRow.__table__)
-COLUMNS = RULES.c
 # with the article as it is today, which may have been merged since
 SELECTED = select(
-    COLUMNS.rule, COLUMNS.action, func.coalesce(ARTICLES.c.merged_into, ARTICLES.c.key), ARTICLES.c.article_id,
-    COLUMNS.section, COLUMNS.place, COLUMNS.amount, COLUMNS.since, COLUMNS.until, COLUMNS.created_at, COLUMNS.ended_at,
-).select_from(RULES.outerjoin(ARTICLES, ARTICLES.c.key == COLUMNS.article))  # fmt: skip
+    RULES.c.rule, RULES.c.action, func.coalesce(ARTICLES.c.merged_into, ARTICLES.c.key), ARTICLES.c.article_id,
+    RULES.c.section, RULES.c.place, RULES.c.amount, RULES.c.since, RULES.c.until, RULES.c.created_at, RULES.c.ended_at,
+).select_from(RULES.outerjoin(ARTICLES, ARTICLES.c.key == RULES.c.article))  # fmt: skip
 AT = bindparam("at", type_=SECONDS)
 IN_FORCE = SELECTED.where(  # made once: every answer asks this
-    COLUMNS.created_at <= AT,
-    or_(COLUMNS.since.is_(None), COLUMNS.since <= AT),
-    or_(COLUMNS.until.is_(None), COLUMNS.until > AT),
-    or_(COLUMNS.ended_at.is_(None), COLUMNS.ended_at > AT),
-).order_by(COLUMNS.rule)
+    RULES.c.created_at <= AT,
+    or_(RULES.c.since.is_(None), RULES.c.since <= AT),
+    or_(RULES.c.until.is_(None), RULES.c.until > AT),
+    or_(RULES.c.ended_at.is_(None), RULES.c.ended_at > AT),
+).order_by(RULES.c.rule)
 
 
 def add_rule(

@@ -4,16 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, delete, exists, select
+from sqlalchemy import bindparam, delete, exists, select
 from sqlalchemy.orm import Session
 
 from recsys.database import articles, users
 from recsys.database.bulk import chunks, insert_new
-from recsys.database.events import CLICKS, IMPRESSIONS, context_columns
-from recsys.database.tables import ArticleRow, ImpressionRow, ServedRow, UserRow
+from recsys.database.events import context_columns
+from recsys.database.tables import CLICKS, IMPRESSIONS, SERVED, ArticleRow, ImpressionRow, ServedRow, UserRow
 from recsys.domain import Context, Page, Recommendation, Timestamp
 
-SERVED = cast(Table, ServedRow.__table__)
 # made once, and of tables, since every answer asks it: lists that a click of the same user names
 CLICKED = (
     select(SERVED.c.impression_id)

@@ -2,20 +2,28 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from sqlalchemy import Integer, Table, bindparam, delete, func, select
+from sqlalchemy import Integer, bindparam, delete, func, select
 from sqlalchemy.orm import Session, aliased
 
 from recsys.database import audit
 from recsys.database.bulk import chunks, insert_new
-from recsys.database.tables import ArticleRow, AuditRow, ClickRow, ImpressionRow, ServedRow, UserRow
+from recsys.database.tables import (
+    CLICKS,
+    IMPRESSIONS,
+    USERS,
+    ArticleRow,
+    AuditRow,
+    ClickRow,
+    ImpressionRow,
+    ServedRow,
+    UserRow,
+)
 from recsys.database.types import SECONDS
 from recsys.domain import RecsysError, Timestamp
 
 ERASED = "user.erase"  # in the audit
-USERS = cast(Table, UserRow.__table__)
-CLICKS, IMPRESSIONS = cast(Table, ClickRow.__table__).c, cast(Table, ImpressionRow.__table__).c
 READER = func.coalesce(USERS.c.merged_into, USERS.c.key).label("reader")
 
 
@@ -34,19 +42,19 @@ class Shown(NamedTuple):
     shown: list[int]  # article keys
 
 
-# what every answer asks: made once, and of tables, which cost half of what classes do
+# what every answer asks: made once, and of tables
 KEY_OF = select(READER).where(USERS.c.user_id == bindparam("user_id"))
 BEFORE, LIMIT = bindparam("before", type_=SECONDS), bindparam("limit", type_=Integer)
 NEWEST_CLICKS = (
-    select(CLICKS.article, CLICKS.at, CLICKS.weight)
-    .where(CLICKS.user == bindparam("user"), CLICKS.known_at < BEFORE)
-    .order_by(CLICKS.known_at.desc(), CLICKS.at.desc(), CLICKS.position.desc())
+    select(CLICKS.c.article, CLICKS.c.at, CLICKS.c.weight)
+    .where(CLICKS.c.user == bindparam("user"), CLICKS.c.known_at < BEFORE)
+    .order_by(CLICKS.c.known_at.desc(), CLICKS.c.at.desc(), CLICKS.c.position.desc())
     .limit(LIMIT)
 )
 NEWEST_IMPRESSIONS = (
-    select(IMPRESSIONS.known_at, IMPRESSIONS.shown)
-    .where(IMPRESSIONS.user == bindparam("user"), IMPRESSIONS.known_at < BEFORE)
-    .order_by(IMPRESSIONS.known_at.desc(), IMPRESSIONS.at.desc(), IMPRESSIONS.position.desc())
+    select(IMPRESSIONS.c.known_at, IMPRESSIONS.c.shown)
+    .where(IMPRESSIONS.c.user == bindparam("user"), IMPRESSIONS.c.known_at < BEFORE)
+    .order_by(IMPRESSIONS.c.known_at.desc(), IMPRESSIONS.c.at.desc(), IMPRESSIONS.c.position.desc())
     .limit(LIMIT)
 )
 

@@ -3,22 +3,19 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
-from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from recsys.columns import Bools, Floats32, Ints
 from recsys.database.articles import record_changes, to_article
 from recsys.database.bulk import chunks, insert_new, upsert
-from recsys.database.tables import ArticleRow, ContentRow, VectorRow
+from recsys.database.tables import CONTENTS, VECTORS, ArticleRow, ContentRow, VectorRow
 from recsys.domain import Article, Modality
 
 log = logging.getLogger(__name__)
 
-CONTENTS = cast(Table, ContentRow.__table__)
-VECTORS = cast(Table, VectorRow.__table__)
 STORED = np.dtype("<f2")
 
 

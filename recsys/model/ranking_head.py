@@ -32,9 +32,9 @@ class Standardise(nn.Module):
         deviation = rows.std(0, correction=0)
         self.scale.copy_(torch.where(deviation > 1e-6, deviation, torch.ones_like(deviation)))
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """(n, width) -> (n, width)."""
-        return ((rows - self.mean) / self.scale).clamp(-self.limit, self.limit)
+    def forward(self, rows: Tensor, part: slice = slice(None)) -> Tensor:
+        """(n, width) -> (n, width); or only ``part`` of the columns, when the rows have no others."""
+        return ((rows - self.mean[part]) / self.scale[part]).clamp(-self.limit, self.limit)
 
 
 class PointwiseHead(nn.Module):
@@ -48,6 +48,18 @@ class PointwiseHead(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """(n, width) -> (n,) scores, comparable within one request."""
         scores: Tensor = self.layers(self.standardise(rows)).squeeze(-1)
+        return scores
+
+    def scores_with(self, rows: Tensor, columns: Tensor, first: int) -> Tensor:
+        """Scores (s, n) of rows (n, width) with columns (s, n, k) in place of their own from ``first`` on.
+
+        What stays is read once.
+        """
+        hidden, part = cast(nn.Linear, self.layers[0]), slice(first, first + columns.shape[2])
+        same = self.standardise(rows)
+        same[:, part] = 0.0
+        changed = self.standardise(columns, part) @ hidden.weight[:, part].T
+        scores: Tensor = self.layers[-1](self.layers[1](hidden(same) + changed)).squeeze(-1)
         return scores
 
     def contributions(self, rows: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ import torch
 from recsys.columns import NONE, Bools, Floats, Floats32, Ints
 from recsys.domain import Modality
 from recsys.features.features import VARYING
-from recsys.model.changed_inputs import changed_scores
 from recsys.pipeline.affinity import CONTENT, LEARNED
 from recsys.pipeline.model import Model
 from recsys.pipeline.situation import Request
@@ -75,7 +74,7 @@ class Variants:
             self._take_modalities(columns[1 + len(self.read) :])
         with torch.inference_mode():
             rows, changed = torch.from_numpy(self.rows), torch.from_numpy(columns)
-            return changed_scores(self.model.heads.pointwise, rows, changed, VARYING).numpy()
+            return self.model.heads.pointwise.scores_with(rows, changed, VARYING).numpy()
 
     @property
     def _affinities(self) -> slice:

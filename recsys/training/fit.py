@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -86,14 +87,8 @@ def fit(
     fitted = _heads(lists, modalities, heads, seed, None if begun is None else begun.model.heads, report)
     since = data.since if begun is None else begun.model.since
     model = Model(version, views, fitted, data.encoders, since, data.until)
-    seconds = time.perf_counter() - started
     model.metrics = {
-        "lists": len(lists),
-        "seconds": round(seconds, 1),
-        "examples_per_second": round(len(lists.rows) / seconds),
-        "views": len(data.views),
-        "bounce": data.bounce,
-        "dwells": int(has_dwell(data.log.clicks, data.until).sum()),
+        **_effort(data, lists, time.perf_counter() - started),
         "threshold": None if fitted is None else fitted.threshold,
         REFERENCE: reference(lists, modalities, fitted),
         "start": {
@@ -103,6 +98,18 @@ def fit(
         },
     }
     return model
+
+
+def _effort(data: TrainingSet, lists: Lists, seconds: float) -> dict[str, Any]:
+    """What was learnt from, and how long it took."""
+    return {
+        "lists": len(lists),
+        "seconds": round(seconds, 1),
+        "examples_per_second": round(len(lists.rows) / seconds),
+        "views": len(data.views),
+        "bounce": data.bounce,
+        "dwells": int(has_dwell(data.log.clicks, data.until).sum()),
+    }
 
 
 def _usable(start: Start | None, data: TrainingSet, config: FitConfig) -> tuple[Start | None, str | None]:

@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from recsys.model.changed_inputs import changed_scores
 from recsys.model.ranking_head import ListwiseHead, PointwiseHead, Standardise
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -70,10 +69,10 @@ def test_scores_of_changed_inputs_are_those_of_the_changed_rows() -> None:
     columns = rows(3 * 4, 2).reshape(3, 4, 2)
     columns[0, 0, 0] = 1e6  # is cut
     with torch.no_grad():
-        found = changed_scores(head, given, columns, first=3)
+        found = head.scores_with(given, columns, first=3)
         for changed, scores in zip(columns, found, strict=True):
             torch.testing.assert_close(scores, head(torch.cat([given[:, :3], changed, given[:, 5:]], dim=1)))
-        assert changed_scores(head, given, columns[..., :0], first=3).shape == (3, 4)
+        assert head.scores_with(given, columns[..., :0], first=3).shape == (3, 4)
 
 
 def test_lists_have_their_own_outside_option() -> None:
