@@ -97,7 +97,7 @@ class Settings(BaseSettings):
         10_000, ge=0, description="users whom a process remembers, for answers while the database does not answer"
     )
     checkpoint_every: float = Field(
-        300.0, ge=0, allow_inf_nan=False, description="seconds between two checkpoints of the state; 0: none"
+        120.0, ge=0, allow_inf_nan=False, description="seconds between two checkpoints of the state; 0: none"
     )
 
     @property

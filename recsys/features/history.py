@@ -3,6 +3,7 @@
 Serving reads them from the database at request time; replay keeps them in rings. Both give the same ``UserView``.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -74,6 +75,22 @@ def ring_impression(rings: UserRings, user: int, t: float, items: Ints) -> None:
         rings.shown[user, slot] = article
         rings.shown_at[user, slot] = t
         rings.shown_total[user] += 1
+
+
+def rings_of(views: Sequence[UserView]) -> UserRings:
+    """Rings with the clicks of each view in a row of its own, and an empty row behind them for everybody else."""
+    rings, lengths = empty_rings(len(views) + 1), [len(view.clicked) for view in views]
+    if views:
+        users = np.repeat(np.arange(len(views)), lengths)
+        clicked, clicked_at, weights = (np.concatenate(part) for part in list(zip(*views, strict=True))[:3])
+        _ring_clicks(rings, users, clicked, clicked_at, weights)
+    return rings
+
+
+@njit(cache=True, nogil=True)
+def _ring_clicks(rings: UserRings, users: Ints, clicked: Ints, clicked_at: Floats, weights: Floats) -> None:
+    for i in range(len(users)):
+        ring_click(rings, users[i], clicked[i], clicked_at[i], weights[i])
 
 
 @njit(cache=True)

@@ -18,6 +18,7 @@ from recsys.features.history import (
     empty_rings,
     ring_click,
     ring_impression,
+    rings_of,
     taste_in,
     view_of,
 )
@@ -116,10 +117,7 @@ def fold_live(state: ArticleState, attributes: Attributes, log: EventLog, views:
     """
     check_keys(log, min(len(state.stamp), len(attributes.section)), np.iinfo(np.int64).max)
     row_of = {user: row for row, user in enumerate(views)}
-    rings = empty_rings(len(views) + 1)  # the last row takes what users without a view are shown
-    for user, view in views.items():
-        for article, at, weight in zip(view.clicked, view.clicked_at, view.clicked_weight, strict=True):
-            ring_click(rings, row_of[user], article, at, weight)
+    rings = rings_of(list(views.values()))
     events = in_order(log)._replace(
         user=np.array([row_of.get(int(user), len(views)) for user in log.impressions.user], np.int64),
         click_user=np.array([row_of[int(user)] for user in log.clicks.user], np.int64),

@@ -15,9 +15,7 @@ from recsys.pipeline.sources import ALIKE, SHARE, SOURCES, Query, decayed
 from recsys.retrieval.index import Selection
 
 SPARE = 400  # articles of a ranking beyond the share of its source: so many may be barred for one user
-LASTS = (
-    0.5  # seconds that a process answers from one ground, unless its catalogue changes; counters may lag by a second
-)
+LASTS = 0.75  # seconds that a process answers from one ground, unless its catalogue changes: counters may lag a second
 
 
 @dataclass(frozen=True)

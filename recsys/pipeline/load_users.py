@@ -33,10 +33,7 @@ def load_readers(session: Session, keys: Sequence[int], before: Timestamp) -> di
     """What each user had clicked strictly before a time; nothing of what they were shown, which a fold does not ask."""
     known = merges.aliases(session)
     read = {user: newest_clicks(session, user, before, CLICK_LIMIT) for user in keys}
-    return {
-        user: user_view([(known.get(row.article, row.article), row.at, row.weight) for row in clicks], [])
-        for user, clicks in read.items()
-    }
+    return {user: user_view(_as_today(clicks, known), []) for user, clicks in read.items()}
 
 
 def short_of_rows(shown: Sequence[Shown]) -> bool:
@@ -56,6 +53,12 @@ def user_view(clicks: Sequence[Clicked], shown: Sequence[Shown]) -> UserView:
         np.array([article for article, _ in rows], np.int64),
         np.array([at for _, at in rows], np.float64),
     )
+
+
+def _as_today(clicks: Sequence[Clicked], known: merges.Aliases) -> Sequence[Clicked]:
+    if not known:
+        return clicks
+    return [(known.get(article, article), at, weight) for article, at, weight in clicks]
 
 
 def _lists(

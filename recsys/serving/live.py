@@ -159,12 +159,16 @@ class Live:
         return known
 
     def _prepare(self) -> None:
-        """Renew the grounds of the served versions, so that hardly a reader waits for it.
+        """Renew the grounds of the served versions before they are too old, so that hardly a reader waits for it.
 
         Made without the lock: only this thread changes the world, and a search sees one state of an index.
         """
-        world, now = self.world, time.time()
-        made = {version: ground_of(model.views, world, now) for version, model in self.models.items()}
+        world, now, grounds = self.world, time.time(), self._grounds
+        made = {
+            version: ground_of(model.views, world, now)
+            for version, model in self.models.items()
+            if version not in grounds or not grounds[version].serves(model.views, world, now + 1.5 * EVERY)
+        }
         with self.lock:
             known = self._grounds | made  # a version may have come meanwhile
             self._grounds = {version: known[version] for version in self.models if version in known}

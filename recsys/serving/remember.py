@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 MOST_WAITING = 20_000  # answers; about as many as a process gives in a minute
 MOST_AT_ONCE = 500  # in one transaction, so that other writers do not wait for long
-GATHER = 0.005  # seconds in which answers are gathered for one transaction
+GATHER = 0.03  # seconds in which answers are gathered for one transaction
 PAUSE = 1.0  # seconds between two tries while the database takes nothing
 PATIENCE = 5.0  # seconds that a flush waits
 

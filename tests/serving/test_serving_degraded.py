@@ -25,11 +25,11 @@ from recsys.serving.recommender import Recommender, Served
 def away(site: Site, live: live_module.Live) -> Iterator[None]:
     """The database's file is elsewhere meanwhile; whoever connects finds one without tables."""
     database, elsewhere = site.settings.home / "recsys.db", site.settings.home / "elsewhere"
-    with live._reading:
+    with live._reading, live._choosing:
         site.sessions.kw["bind"].dispose()
         database.rename(elsewhere)
     yield
-    with live._reading:
+    with live._reading, live._choosing:
         site.sessions.kw["bind"].dispose()
         for name in ("recsys.db", "recsys.db-wal", "recsys.db-shm"):
             Path(site.settings.home / name).unlink(missing_ok=True)

@@ -184,11 +184,11 @@ def test_a_database_that_is_away_for_a_while_is_followed_again(
 ) -> None:
     database, elsewhere = site.settings.home / "recsys.db", site.settings.home / "elsewhere"
     assert wait_for(lambda: running.caught_up)
-    with running._reading:
+    with running._reading, running._choosing:
         site.sessions.kw["bind"].dispose()
         database.rename(elsewhere)
     assert wait_for(lambda: "trying again" in caplog.text)
-    with running._reading:
+    with running._reading, running._choosing:
         site.sessions.kw["bind"].dispose()
         for name in ("recsys.db", "recsys.db-wal", "recsys.db-shm"):
             Path(site.settings.home / name).unlink(missing_ok=True)
