@@ -14,6 +14,7 @@ from api.deps import Running
 from api.keyring import Keyring
 from api.limits import Limits
 from api.memory import give_back_memory
+from api.orphans import end_with_parent
 from api.paths import RawPath
 from api.requests import Requests, Routed
 from api.routes import (
@@ -74,6 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     sys.setswitchinterval(SWITCH)
+    end_with_parent()
     sessions = open_sessions(settings)
     apply_setting(sessions, settings)
     live = Live(sessions, settings, expected_ids(settings), until=time.time())

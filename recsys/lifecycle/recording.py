@@ -24,8 +24,16 @@ from recsys.snapshots.snapshot import write_snapshot
 TRAINING = "train"  # who promotes the first version
 
 
-def record_version(sessions: Sessions, settings: Settings, model: Model, data: Dataset, *, may_go_live: bool) -> None:
-    """Write the snapshot of a model that was trained on these data, and then its row.
+def record_version(
+    sessions: Sessions,
+    settings: Settings,
+    model: Model,
+    data: Dataset,
+    *,
+    may_go_live: bool,
+    kept_back: str | None = None,
+) -> None:
+    """Write the snapshot of a model that was trained on these data, and then its row; see ``add_row``.
 
     Raises:
         RecsysError: when the disk or the database does not take it; neither folder nor row is left then.
@@ -38,21 +46,26 @@ def record_version(sessions: Sessions, settings: Settings, model: Model, data: D
         known = {**model.metrics, CATALOGUE: list(data.change)}  # what changed since is all that a start has to index
         write_snapshot(replace(model, metrics=known), settings.snapshots / model.version, ids)
         try:
-            add_row(sessions, model, may_go_live=may_go_live)
+            add_row(sessions, model, may_go_live=may_go_live, kept_back=kept_back)
         except BaseException:
             _forget(sessions, settings, model.version)
             raise
 
 
-def add_row(sessions: Sessions, model: Model, *, may_go_live: bool) -> None:
-    """List a version whose folder is there; where it may, it goes live if nothing is yet."""
+def add_row(sessions: Sessions, model: Model, *, may_go_live: bool, kept_back: str | None = None) -> None:
+    """List a version whose folder is there; where it may, it goes live if nothing is yet.
+
+    One that somebody is about to judge is ``kept_back`` with a reason, which stays if nobody gets to it.
+    """
     metrics: dict[str, Any] = {"training": for_people(model.metrics)}
     with writing(sessions) as session:
         models.add_version(
             session, version=model.version, at=time.time(), since=model.since, until=model.until, metrics=metrics
         )
         session.flush()
-        if may_go_live and models.live_version(session) is None:
+        if kept_back is not None:
+            models.reject(session, model.version, kept_back)
+        elif may_go_live and models.live_version(session) is None:
             make_live(session, model.version, FIRST_PROMOTION, who=TRAINING)
 
 

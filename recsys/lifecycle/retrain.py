@@ -29,6 +29,7 @@ SLICE = 24 * 3600.0  # seconds; at most a third of the log
 MEANWHILE = "{live} went live during the training, and this was compared with {rival}"
 NOTHING_NEW = "nothing was trained, since no list was shown that it does not know or was not judged on"
 NO_HEAD = "it was trained on too few impressions to predict clicks, or on none with a click"
+UNJUDGED = "the retraining that made it ended before it was judged: `recsys promote` makes it live all the same"
 NO_RIVAL = (
     "the live version has no ranking head, or was made with other encoders or another version of recsys, so there was "
     "nothing to compare with"
@@ -92,7 +93,16 @@ def retrain(
             finish(session, task)
         return task
     start = task.live if warm else None
-    candidate = train(sessions, settings, until=task.split, seed=seed, may_go_live=False, start=start, report=report)
+    candidate = train(
+        sessions,
+        settings,
+        until=task.split,
+        seed=seed,
+        may_go_live=False,
+        kept_back=UNJUDGED,
+        start=start,
+        report=report,
+    )
     judged, previous = _judged(sessions, settings, candidate.version, task, report)
     begun = (candidate.metrics.get("start") or {}).get("version")
     verdict = _verdict(judged, previous, task, settings.promote_margin, chained=begun is not None)

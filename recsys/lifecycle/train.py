@@ -31,14 +31,15 @@ def train(
     until: Timestamp | None = None,
     seed: int = 0,
     may_go_live: bool = True,
+    kept_back: str | None = None,
     start: str | None = None,
     report: Report = lambda _stage, _done, _total: None,
 ) -> Model:
     """Train on the log known before ``until`` and write a candidate snapshot.
 
-    It is promoted only when it ``may_go_live`` and nothing is live yet. With ``RECSYS_AUGMENT`` the views that are
-    missing are encoded first. With ``start`` training goes on from that version where it can; the metrics say from
-    which it did, or why not.
+    It is promoted only when it ``may_go_live`` and nothing is live yet, and is ``kept_back`` from the start with a
+    reason where it is still to be judged. With ``RECSYS_AUGMENT`` the views that are missing are encoded first. With
+    ``start`` training goes on from that version where it can; the metrics say from which it did, or why not.
 
     Raises:
         RecsysError: when the log holds nothing to train on, or there are vectors, but of other encoders.
@@ -62,7 +63,7 @@ def train(
     if start is not None and begun is None:
         model.metrics["start"] = {**model.metrics["start"], "from_scratch_because": why}
     model = replace(model, metrics={**model.metrics, "robots": data.robots.counts})
-    record_version(sessions, settings, model, data, may_go_live=may_go_live)
+    record_version(sessions, settings, model, data, may_go_live=may_go_live, kept_back=kept_back)
     return replace(model, metrics=for_people(model.metrics))
 
 

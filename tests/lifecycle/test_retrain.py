@@ -181,6 +181,25 @@ def test_a_worse_candidate_is_kept_back_with_the_reason(
     assert row.metrics["shown"]["auc"] < 0.5
 
 
+def test_a_candidate_that_nobody_got_to_judge_is_kept_back_from_the_start(
+    settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = live(world)
+
+    def killed(*_: object) -> Verdict:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(room, "decide", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(world, settings)
+    assert live(world) == before
+    with world() as session:
+        row = models.get_version(session)
+    assert row.version != before
+    assert row.status == "rejected"
+    assert "before it was judged" in (row.reason or "")
+
+
 def test_who_changes_the_live_version_meanwhile_has_the_last_word(
     settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,7 +284,7 @@ def test_what_came_of_it_is_written_with_the_promotion_or_not_at_all(settings: S
     assert (done.promoted, promoted) == (True, done.version)
     assert live(world) == before
     with world() as session:
-        assert models.get_version(session, done.version).status == "candidate"
+        assert models.get_version(session, done.version).reason == room.UNJUDGED
 
 
 def warm_from(sessions: Sessions) -> Callable[[Model], None]:
