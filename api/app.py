@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import problems
+from api import problems, searches
 from api.admission import Admission
 from api.deps import Running
 from api.keyring import Keyring
@@ -28,6 +28,7 @@ from api.routes import (
     models,
     recommendations,
     rules,
+    search,
     similar,
     users,
 )
@@ -46,6 +47,7 @@ log = logging.getLogger(__name__)
 
 ANYWHERE = (408, 413, 414)  # statuses of problems that every route may answer
 COMMON = (401, 403, *ANYWHERE, 422, 503)  # and those below /v1
+RESOURCES = (recommendations, events, articles, similar, search, users, models, audit, rules, jobs, experiments)
 SWITCH = 0.0005  # seconds until a thread lets others have the interpreter, for which an answer comes back often
 DESCRIPTION = "News recommendations from click logs, headlines and pictures."
 
@@ -65,7 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     for resource in (health, metrics):
         app.include_router(resource.router, tags=["health"], responses=problems.documented(*ANYWHERE))
-    for resource in (recommendations, events, articles, similar, users, models, audit, rules, jobs, experiments):
+    for resource in RESOURCES:
         name = resource.__name__.rpartition(".")[2]
         app.include_router(resource.router, prefix="/v1", tags=[name], responses=problems.documented(*COMMON))
     return app
@@ -88,8 +90,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     keyring.start()
     watch = Watch(sessions, live, recommender.recent)
     watch.start()
-    admission = Admission(settings.answers_at_once, settings.most_waiting)
-    app.state.running = Running(settings, sessions, live, recommender, keyring, watch, admission)
+    app.state.running = Running(
+        settings,
+        sessions,
+        live,
+        recommender,
+        keyring,
+        watch,
+        admission=Admission(settings.answers_at_once, settings.most_waiting),
+        searches=searches.Searches(settings),
+        finding=Admission(searches.AT_ONCE, searches.MOST_WAITING),
+    )
     yield
     recommender.served.stop()
     watch.stop()

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from api.admission import Admission
 from api.keyring import Keyring
+from api.searches import Searches
 from recsys.database.session import Sessions
 from recsys.serving.live import Live
 from recsys.serving.recommender import Recommender
@@ -29,6 +30,8 @@ class Running:
     keyring: Keyring
     watch: Watch
     admission: Admission
+    searches: Searches
+    finding: Admission  # to searches, which wait for the encoders' models and not for other answers
 
 
 async def _running(request: Request) -> Running:

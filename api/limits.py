@@ -58,7 +58,7 @@ async def _body(scope: Scope, receive: Receive) -> bytes | None:
     announced = headers.get("content-length", "")
     if not announced and "transfer-encoding" not in headers:
         return b""
-    most = MOST_WITH_PICTURES if below_root(scope).startswith("/v1/articles") else MOST_BODY
+    most = MOST_WITH_PICTURES if below_root(scope).startswith(("/v1/articles", "/v1/search")) else MOST_BODY
     if announced.isdecimal():
         _check_size(int(announced), most)
     try:

@@ -23,6 +23,7 @@ from recsys.domain import Context, Page, Recommendation
 router = APIRouter(prefix="/users/{user_id}")
 
 MOST_EXCLUDED = 1000
+NO_STORE = {"Cache-Control": "no-store"}
 
 
 async def _context(
@@ -48,10 +49,9 @@ async def _excluded(
     return [*exclude, *parts]
 
 
-@router.get("/recommendations", response_model_exclude_unset=True, dependencies=[needs("read"), ADMITTED])
+@router.get("/recommendations", response_model=RecommendationsOut, dependencies=[needs("read"), ADMITTED])
 def recommend(
     user_id: PathId,
-    response: Response,
     recommender: RecommenderDep,
     context: Annotated[Context, Depends(_context)],
     excluded: Annotated[list[str], Depends(_excluded)],
@@ -59,9 +59,8 @@ def recommend(
     section: Annotated[Section | None, Query(description="of this section only")] = None,
     explain: bool = False,
     log: Annotated[bool, Query(description="false for previews: the answer is not logged")] = True,
-) -> RecommendationsOut:
+) -> Response:
     """The best articles for a user; one who is not known gets what is trending and fresh."""
-    response.headers["Cache-Control"] = "no-store"
     served = recommender.recommend(
         user_id,
         limit=limit,
@@ -79,7 +78,8 @@ def recommend(
     )
     if served.degraded:
         answer.degraded = True
-    return answer
+    # as bytes: FastAPI would check the answer once more, in a thread of its own
+    return Response(answer.model_dump_json(exclude_unset=True), headers=NO_STORE, media_type="application/json")
 
 
 @router.post("/rank", responses=documented(404, 409), dependencies=[needs("read"), ADMITTED])

@@ -1,4 +1,4 @@
-"""Articles near another one, in the fused view or by one modality alone."""
+"""Articles near another one, in the fused view or by one modality alone, or near something that is no article."""
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 from recsys.columns import Floats32, Ints
 from recsys.database import articles, merges
 from recsys.domain import Neighbour, NotKnownError, Timestamp
+from recsys.pipeline.content import Content
 from recsys.pipeline.model import Model
 from recsys.serving.answering import current
 from recsys.serving.lines import image_url
@@ -25,6 +26,24 @@ def neighbours(
     if key is None or key not in articles.articles_by_key(session, [key]):
         raise NotKnownError(f"There is no article {article_id!r} in the catalogue.")
     similarity, keys = _nearest(model, key, by, limit + SPARE, live[live != key])
+    return _described(session, similarity, keys, limit, at)
+
+
+def neighbours_of_content(
+    session: Session, model: Model, content: Content, limit: int, *, live: Ints, at: Timestamp
+) -> list[Neighbour]:
+    """The same for raw vectors of something that is no article, one row by modality: by the mean of their cosines."""
+    space, index = model.views.towers.content_space, model.views.content
+    vectors = space.vectors(content, np.zeros(1, np.int64))
+    query = np.mean([space.only(name, vectors) for name in content.vectors], axis=0, dtype=np.float32)
+    says = np.any([index.says(live, space.parts[name]) for name in content.vectors], axis=0)
+    scores, keys = index.search(query, limit + SPARE, allowed=live[says])
+    found = keys[0] >= 0
+    return _described(session, scores[0][found], keys[0][found], limit, at)
+
+
+def _described(session: Session, similarity: Floats32, keys: Ints, limit: int, at: Timestamp) -> list[Neighbour]:
+    """The first of them that are in the catalogue at this moment."""
     found = current(articles.articles_by_key(session, keys.tolist()), at)
     pairs = [(int(k), float(s)) for k, s in zip(keys, similarity, strict=True) if int(k) in found][:limit]
     return [Neighbour(found[k].article_id, found[k].title, s, image_url(found[k])) for k, s in pairs]

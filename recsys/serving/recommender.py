@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sqlalchemy.orm import Session
 
+from recsys.columns import Ints
 from recsys.database import articles, merges
 from recsys.database.served import ServedList
 from recsys.database.session import Sessions
 from recsys.domain import Context, Neighbour, NotKnownError, NotPossibleError, NotReadyError, Recommendation, Timestamp
 from recsys.pipeline import recommend as pipeline
+from recsys.pipeline.content import Content
 from recsys.pipeline.model import Model
 from recsys.pipeline.situation import Request
 from recsys.serving import degraded
@@ -25,7 +27,7 @@ from recsys.serving.hydrate import request_of
 from recsys.serving.lines import described
 from recsys.serving.live import Live
 from recsys.serving.metrics import ANSWERS, DEGRADED, UNLOGGED, observing
-from recsys.serving.neighbours import neighbours
+from recsys.serving.neighbours import neighbours, neighbours_of_content
 from recsys.serving.recent import Recent
 from recsys.serving.remember import ServedLog
 from recsys.settings import Settings
@@ -162,9 +164,17 @@ class Recommender:
             NotReadyError: while no model is live.
         """
         model, now = live_model(self.live), time.time()
-        live = np.flatnonzero(self.live.world.catalogue.expires_at > now)
         with self.sessions() as session:
-            return neighbours(session, model, article_id, by, limit, live=live, at=now)
+            return neighbours(session, model, article_id, by, limit, live=self._live_keys(now), at=now)
+
+    def search(self, model: Model, content: Content, limit: int = 10) -> list[Neighbour]:
+        """The articles nearest to raw vectors of a text or a picture, one row by modality."""
+        now = time.time()
+        with self.sessions() as session:
+            return neighbours_of_content(session, model, content, limit, live=self._live_keys(now), at=now)
+
+    def _live_keys(self, now: Timestamp) -> Ints:
+        return np.flatnonzero(self.live.world.catalogue.expires_at > now)
 
     def _count(self, version: str, answer: pipeline.Answer, *, log: bool, logged: bool) -> None:
         """Note an answer for the metrics; of previews nothing but their number."""

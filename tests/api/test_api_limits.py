@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -121,13 +122,36 @@ def test_ten_megabytes_over_the_wire_are_refused(served: tuple[str, int]) -> Non
         assert client.get("/healthz").status_code == 200  # on the same connection
 
 
-@pytest.mark.parametrize("sent", [b"POST /v1/ev", b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\n", b""])
+@pytest.mark.parametrize("sent", [b"POST /v1/ev", b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\n", b"GET "])
 def test_a_head_that_comes_drop_by_drop_ends_the_connection(
     served: tuple[str, int], monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     monkeypatch.setattr(limits, "SECONDS", 0.3)
     monkeypatch.setattr(patience, "GRACE", 0.3)
     assert _drip(served, sent) == b""
+
+
+def test_a_head_without_end_is_cut_off(served: tuple[str, int]) -> None:
+    for line in (b"X-Long: " + b"y" * 2 * patience.MOST_HEAD, b"X-Short: y\r\n" * patience.MOST_HEAD):
+        with socket.create_connection(served, timeout=LONG) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
+            with suppress(ConnectionError):  # it may hang up before all is sent
+                connection.sendall(line)
+            with suppress(ConnectionError):
+                assert connection.recv(65536).startswith(b"HTTP/1.1 400")
+    with httpx.Client(base_url=f"http://{served[0]}:{served[1]}", timeout=LONG) as client:
+        fits = {"X-Long": "y" * (patience.MOST_HEAD // 2)}
+        assert [client.get("/healthz", headers=fits).status_code for _ in range(3)] == [200] * 3  # on one connection
+
+
+def test_requests_that_come_together_are_answered_one_after_the_other(served: tuple[str, int]) -> None:
+    with socket.create_connection(served, timeout=LONG) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3)
+        said = b""
+        while said.count(b"HTTP/1.1 200") < 3:
+            part = connection.recv(65536)
+            assert part, said
+            said += part
 
 
 def test_a_body_that_comes_drop_by_drop_is_refused(served: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
