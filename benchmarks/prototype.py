@@ -26,7 +26,7 @@ import numpy as np
 import torch
 import uvicorn
 from fastapi import FastAPI
-from serving_inside import percentiles
+from serving_inside import one_thread, percentiles
 from serving_names import user_id
 from serving_server import HOST, Server, free_port, wait_until_ready
 from torch import nn
@@ -126,7 +126,7 @@ def running(settings: Settings, users: int, seconds: float) -> Iterator[tuple[Se
     """The prototype as a server that is ready, and what it measured in process before."""
     port = free_port()
     command = [sys.executable, __file__, str(port), str(users), str(seconds)]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=one_thread())
     try:
         assert child.stdin is not None
         assert child.stdout is not None

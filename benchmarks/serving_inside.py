@@ -4,6 +4,7 @@ Run as a child of ``serving.py``: settings come as a line of JSON on standard in
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from api.app import SWITCH
 from recsys.columns import Floats32
 from recsys.database.session import open_sessions
 from recsys.encoders import expected_ids
+from recsys.lifecycle.schedule import ONE_THREAD
 from recsys.model.ranking_head import ListwiseHead
 from recsys.pipeline.model import Model
 from recsys.pipeline.recommend import rank
@@ -44,9 +46,14 @@ def in_child(settings: Settings, users: int, seconds: float) -> Figures:
     """The figures of one run, from a process that does nothing else."""
     command = [sys.executable, __file__, str(users), str(seconds)]
     done = subprocess.run(
-        command, input=settings.model_dump_json(), stdout=subprocess.PIPE, text=True, check=True
+        command, input=settings.model_dump_json(), stdout=subprocess.PIPE, text=True, check=True, env=one_thread()
     )  # fmt: skip
     return json.loads(done.stdout)
+
+
+def one_thread() -> dict[str, str]:
+    """The variables of a process whose libraries use one thread for one product, as those of `recsys serve` do."""
+    return {**os.environ, **ONE_THREAD}
 
 
 def measured(settings: Settings, users: int, seconds: float) -> Figures:

@@ -35,7 +35,7 @@ def neighbours_of_content(
     """The same for raw vectors of something that is no article, one row by modality: by the mean of their cosines."""
     space, index = model.views.towers.content_space, model.views.content
     vectors = space.vectors(content, np.zeros(1, np.int64))
-    query = np.mean([space.only(name, vectors) for name in content.vectors], axis=0, dtype=np.float32)
+    query = np.stack([space.only(name, vectors) for name in content.vectors]).mean(axis=0)
     says = np.any([index.says(live, space.parts[name]) for name in content.vectors], axis=0)
     scores, keys = index.search(query, limit + SPARE, allowed=live[says])
     found = keys[0] >= 0
