@@ -43,6 +43,9 @@ def _web_address(value: str) -> str:
 Id = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID), AfterValidator(_storable)]
 PathId = Annotated[Id, BeforeValidator(unquote), Path()]
 Text = Annotated[str, AfterValidator(_storable)]
+Words = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000), AfterValidator(_storable)
+]
 Section = Annotated[Text, StringConstraints(max_length=MOST_CHARACTERS["section"])]
 Language = Annotated[Text, StringConstraints(max_length=MOST_CHARACTERS["language"])]
 Device = Annotated[Text, StringConstraints(max_length=MOST_CHARACTERS["device"])]

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from api.deps import RecommenderDep, RunningDep
-from api.fields import Picture, Text
+from api.fields import Picture, Words
 from api.problems import documented, invalid
 from api.schemas import NeighbourOut
 from api.security import needs
@@ -15,8 +15,6 @@ from recsys.domain import Modality, is_address
 from recsys.serving.answering import live_model
 
 router = APIRouter()
-
-MOST_TEXT = 1000  # characters
 
 
 def _sent(picture: str) -> str:
@@ -28,7 +26,7 @@ def _sent(picture: str) -> str:
 class SearchIn(BaseModel):
     """What to look for: a text, a picture, or both."""
 
-    text: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=MOST_TEXT)] | None = None
+    text: Words | None = None
     image: Annotated[Picture, AfterValidator(_sent)] | None = Field(
         None, description="a picture as data:image/png;base64,... (also jpeg, webp, gif, ...)"
     )
@@ -42,7 +40,7 @@ class SearchIn(BaseModel):
 
 
 class SearchOut(BaseModel):
-    """The articles nearest to it; the similarity to a text and a picture is the mean of both cosines."""
+    """The articles nearest to it; with a text and a picture, by the mean of both cosines (0: not there)."""
 
     by: list[Modality]
     items: list[NeighbourOut]
@@ -53,7 +51,7 @@ async def _admitted(running: RunningDep) -> AsyncIterator[None]:
         yield
 
 
-@router.post("/search", responses=documented(409), dependencies=[needs("read"), Depends(_admitted)])
+@router.post("/search", responses=documented(409), dependencies=[needs("read"), Depends(_admitted, scope="function")])
 def search(body: SearchIn, running: RunningDep, recommender: RecommenderDep) -> SearchOut:
     """Articles by what their titles say and their pictures show, nearest first. The first search takes seconds.
 

@@ -29,7 +29,7 @@ SLICE = 24 * 3600.0  # seconds; at most a third of the log
 MEANWHILE = "{live} went live during the training, and this was compared with {rival}"
 NOTHING_NEW = "nothing was trained, since no list was shown that it does not know or was not judged on"
 NO_HEAD = "it was trained on too few impressions to predict clicks, or on none with a click"
-UNJUDGED = "the retraining that made it ended before it was judged: `recsys promote` makes it live all the same"
+UNJUDGED = "it is not judged yet, or its retraining ended before it was: `recsys promote` makes it live all the same"
 NO_RIVAL = (
     "the live version has no ranking head, or was made with other encoders or another version of recsys, so there was "
     "nothing to compare with"

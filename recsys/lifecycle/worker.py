@@ -1,4 +1,4 @@
-"""The background process of a host: it gives new articles their vectors, so that API processes need no encoders."""
+"""The background process of a host: it gives new articles their vectors, so that API processes need none."""
 
 import fcntl
 import logging

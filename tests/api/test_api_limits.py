@@ -131,14 +131,36 @@ def test_a_head_that_comes_drop_by_drop_ends_the_connection(
     assert _drip(served, sent) == b""
 
 
-def test_a_head_without_end_is_cut_off(served: tuple[str, int]) -> None:
-    for line in (b"X-Long: " + b"y" * 2 * patience.MOST_HEAD, b"X-Short: y\r\n" * patience.MOST_HEAD):
-        with socket.create_connection(served, timeout=LONG) as connection:
-            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
-            with suppress(ConnectionError):  # it may hang up before all is sent
-                connection.sendall(line)
-            with suppress(ConnectionError):
-                assert connection.recv(65536).startswith(b"HTTP/1.1 400")
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+
+
+def read_until_closed(connection: socket.socket) -> bytes:
+    said = b""
+    with suppress(ConnectionError):
+        while part := connection.recv(65536):
+            said += part
+    return said
+
+
+@pytest.mark.parametrize("line", [b"y", b"X-Short: y\r\n"])
+def test_a_head_without_end_is_cut_off(served: tuple[str, int], monkeypatch: pytest.MonkeyPatch, line: bytes) -> None:
+    begun, begin = threading.Event(), PatientProtocol.on_message_begin
+
+    def noted(protocol: PatientProtocol) -> None:
+        begin(protocol)
+        begun.set()
+
+    monkeypatch.setattr(PatientProtocol, "on_message_begin", noted)
+    with socket.create_connection(served, timeout=LONG) as connection:
+        connection.sendall(HEALTH + line)
+        assert begun.wait(LONG)
+        connection.sendall(line * (patience.MOST_HEAD // len(line) + 1))
+        said = read_until_closed(connection)
+    assert said.startswith(b"HTTP/1.1 400")
+    assert b"at most 65536 bytes" in said
+
+
+def test_long_heads_that_end_are_taken(served: tuple[str, int]) -> None:
     with httpx.Client(base_url=f"http://{served[0]}:{served[1]}", timeout=LONG) as client:
         fits = {"X-Long": "y" * (patience.MOST_HEAD // 2)}
         assert [client.get("/healthz", headers=fits).status_code for _ in range(3)] == [200] * 3  # on one connection
@@ -146,12 +168,51 @@ def test_a_head_without_end_is_cut_off(served: tuple[str, int]) -> None:
 
 def test_requests_that_come_together_are_answered_one_after_the_other(served: tuple[str, int]) -> None:
     with socket.create_connection(served, timeout=LONG) as connection:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3)
-        said = b""
-        while said.count(b"HTTP/1.1 200") < 3:
-            part = connection.recv(65536)
-            assert part, said
-            said += part
+        connection.sendall(
+            (HEALTH + b"X-Long: " + b"y" * 1000 + b"\r\n\r\n") * 90 + HEALTH
+        )  # more than one head may have
+        connection.sendall(b"Connection: close\r\n\r\n")
+        assert read_until_closed(connection).count(b"HTTP/1.1 200") == 91
+
+
+def test_what_stands_behind_a_body_is_no_header(served: tuple[str, int]) -> None:
+    with socket.create_connection(served, timeout=LONG) as connection:
+        head = b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        body = b'{"events": []}'
+        chunked = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n" % (len(body), body)
+        connection.sendall(head + chunked + b"X-Request-ID: from-behind\r\n\r\n")
+        said = read_until_closed(connection)
+    assert said.startswith(b"HTTP/1.1 ")
+    assert b"from-behind" not in said
+
+
+@pytest.mark.parametrize("sent", [b"", b"\r\n"])
+def test_an_idle_connection_ends(served: tuple[str, int], monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    monkeypatch.setattr(limits, "SECONDS", 0.3)
+    monkeypatch.setattr(patience, "GRACE", 0.3)
+    with socket.create_connection(served, timeout=LONG) as connection:
+        connection.sendall(HEALTH + b"\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        connection.sendall(sent)
+        read_until_closed(connection)  # or the test gives up
+
+
+def test_a_client_that_takes_no_answers_is_left(served: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SECONDS", 0.3)
+    monkeypatch.setattr(patience, "GRACE", 0.3)
+    left = threading.Event()
+    lost = PatientProtocol.connection_lost
+
+    def noted(protocol: PatientProtocol, error: Exception | None) -> None:
+        lost(protocol, error)
+        left.set()
+
+    monkeypatch.setattr(PatientProtocol, "connection_lost", noted)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(served)
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 90)
+        assert left.wait(LONG)
 
 
 def test_a_body_that_comes_drop_by_drop_is_refused(served: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,9 +85,9 @@ def test_what_was_deleted_is_not_found(client, a1):
     ("sent", "why"),
     [
         ({}, "a text, an image, or both"),
-        ({"text": "  "}, "text"),
+        ({"text": "  "}, "at least 1 character"),
         ({"text": "x" * 1001}, "1000"),
-        ({"text": "storm", "limit": 0}, "limit"),
+        ({"text": "storm", "limit": 0}, "greater than or equal to 1"),
         ({"image": "https://example.com/a.png"}, "addresses are not fetched"),
         ({"image": "/etc/passwd"}, "data:image/png"),
         ({"image": inline(NO_PICTURE)}, "cannot be read"),

@@ -197,7 +197,7 @@ def test_a_candidate_that_nobody_got_to_judge_is_kept_back_from_the_start(
         row = models.get_version(session)
     assert row.version != before
     assert row.status == "rejected"
-    assert "before it was judged" in (row.reason or "")
+    assert "not judged yet" in (row.reason or "")
 
 
 def test_who_changes_the_live_version_meanwhile_has_the_last_word(
