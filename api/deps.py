@@ -70,5 +70,5 @@ SettingsDep = Annotated[Settings, Depends(_settings)]
 SessionsDep = Annotated[Sessions, Depends(_sessions)]
 LiveDep = Annotated[Live, Depends(_live)]
 RecommenderDep = Annotated[Recommender, Depends(_recommender)]
-ADMITTED = Depends(_admitted, scope="function")  # of routes that take the processor; not while an answer is sent
+ADMITTED = Depends(_admitted)  # of routes that take the processor; until the answer is sent, which takes it too
 SETTLED = Depends(_settled)  # of routes that must know what this process answered a moment ago

@@ -51,7 +51,7 @@ async def _admitted(running: RunningDep) -> AsyncIterator[None]:
         yield
 
 
-@router.post("/search", responses=documented(409), dependencies=[needs("read"), Depends(_admitted, scope="function")])
+@router.post("/search", responses=documented(409), dependencies=[needs("read"), Depends(_admitted)])
 def search(body: SearchIn, running: RunningDep, recommender: RecommenderDep) -> SearchOut:
     """Articles by what their titles say and their pictures show, nearest first. The first search takes seconds.
 

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from api_calls import assert_problem, event, ids, recommended, seen, send
+from api_calls import assert_problem, event, ids, recommended, seen, send, until
 from fastapi.testclient import TestClient
 
 from api.app import create_app
@@ -32,6 +32,7 @@ def test_it_begins_answers_a_share_of_the_readers_and_ends(client, site, newspap
     assert (began.json()["version"], began.json()["share"], began.json()["trouble"]) == (newspaper.candidate, 0.5, None)
     found = {user: recommended(client, user, log="false")["model_version"] for user in READERS}
     assert set(found.values()) == {newspaper.live, newspaper.candidate}
+    until(lambda: client.get("/readyz").status_code == 200, 30)  # it has looked at the log
     assert client.get("/readyz").json()["model_version"] == newspaper.live
     grown = put(client, newspaper.candidate, 0.9).json()
     assert grown["since"] > began.json()["since"]

@@ -27,6 +27,7 @@ def test_the_running_api_follows_promotion_and_rollback(client, newspaper):
     assert client.post(f"/v1/models/{newspaper.candidate}/promote").json() == {"live": newspaper.candidate}
     until(serving(client, newspaper.candidate), WITHIN)
     assert client.get("/v1/models").json()["live"] == newspaper.candidate
+    until(lambda: client.get("/readyz").status_code == 200, 30)  # it has looked at the log
     assert client.get("/readyz").json()["model_version"] == newspaper.candidate
     assert client.post("/v1/models/rollback").json() == {"live": newspaper.live}
     until(serving(client, newspaper.live), WITHIN)
