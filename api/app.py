@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import problems, searches
+from api import problems
 from api.admission import Admission
 from api.deps import Running
 from api.keyring import Keyring
 from api.limits import Limits
-from api.memory import give_back_memory
+from api.memory import settle_memory
 from api.orphans import end_with_parent
 from api.paths import RawPath
 from api.requests import Requests, Routed
@@ -32,6 +32,7 @@ from api.routes import (
     similar,
     users,
 )
+from api.searches import Searches
 from api.security import Access
 from recsys import __version__
 from recsys.database.session import open_sessions
@@ -83,7 +84,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     live = Live(sessions, settings, expected_ids(settings), until=time.time())
     recommender = Recommender(sessions, settings, live)
     _warm_up(recommender)
-    give_back_memory()
+    settle_memory()
     live.start()
     recommender.served.start()
     keyring = Keyring(sessions)
@@ -98,8 +99,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         keyring,
         watch,
         admission=Admission(settings.answers_at_once, settings.most_waiting),
-        searches=searches.Searches(settings),
-        finding=Admission(searches.AT_ONCE, searches.MOST_WAITING),
+        searches=Searches(settings),
     )
     yield
     recommender.served.stop()

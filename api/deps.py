@@ -31,7 +31,6 @@ class Running:
     watch: Watch
     admission: Admission
     searches: Searches
-    finding: Admission  # to searches, which wait for the encoders' models and not for other answers
 
 
 async def _running(request: Request) -> Running:

@@ -4,11 +4,11 @@ import ctypes
 import gc
 
 
-def give_back_memory() -> None:
-    """Have the C library return what it keeps for later: after a start that is 100 MB and more.
+def settle_memory() -> None:
+    """Let the collector leave alone what is there now, and have the C library return what it keeps for later.
 
-    Only glibc knows how; elsewhere nothing happens. What is left is no garbage, and the collector need not look at it
-    again: looking at everything that was loaded stops all threads for a fifth of a second.
+    Looking at everything that was loaded stops all threads for a fifth of a second, and none of it is garbage. What is
+    kept for later is 100 MB and more after a start; only glibc knows how to return it.
     """
     gc.collect()
     gc.freeze()

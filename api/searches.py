@@ -1,17 +1,17 @@
 """What a search looks for, as vectors: encoders of the API's own, whose models are loaded when somebody searches."""
 
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from api.admission import Admission
 from recsys.domain import Article, Modality, NotPossibleError
 from recsys.encoders import Encoder, load_encoders, setting_of
 from recsys.ingest.pictures import located
 from recsys.pipeline.content import Content
 from recsys.settings import Settings
 
-AT_ONCE = 1  # searches that are encoded at a time
+AT_ONCE = 1  # a model must not be loaded twice
 MOST_WAITING = 16
 
 
@@ -20,7 +20,7 @@ class Searches:
 
     def __init__(self, settings: Settings) -> None:
         self._encoders: dict[Modality, Encoder] = {encoder.modality: encoder for encoder in load_encoders(settings)}
-        self._lock = threading.Lock()  # a model must not be loaded twice
+        self.admission = Admission(AT_ONCE, MOST_WAITING)  # of its own: no answer waits while models are loaded
 
     def content(self, text: str | None, picture: str | None, known: Mapping[Modality, str]) -> Content:
         """Raw vectors of what is looked for, one row by modality; a picture is a ``data:`` URI.
@@ -31,7 +31,7 @@ class Searches:
         """
         asked = [name for name, given in (("title", text), ("image", picture)) if given is not None]
         encoders = [self._encoder(name, known) for name in asked]
-        with TemporaryDirectory() as folder, self._lock:
+        with TemporaryDirectory() as folder:
             image = None if picture is None else located(picture, Path(folder), Path(folder))
             made = [encoder.encode([Article("-", title=text, image=image)]) for encoder in encoders]
         vectors = {name: found for name, (found, _) in zip(asked, made, strict=True)}

@@ -47,7 +47,7 @@ class SearchOut(BaseModel):
 
 
 async def _admitted(running: RunningDep) -> AsyncIterator[None]:
-    async with running.finding.admitted():
+    async with running.searches.admission.admitted():
         yield
 
 
@@ -59,9 +59,8 @@ def search(body: SearchIn, running: RunningDep, recommender: RecommenderDep) -> 
     """
     model = live_model(running.live)
     content = running.searches.content(body.text, body.image, model.encoders)
-    unread = [name for name, mask in content.mask.items() if not mask.any()]
-    if unread:
-        raise invalid("image" if "image" in unread else "text", "it cannot be read")
+    if not all(mask.all() for mask in content.mask.values()):
+        raise invalid("image", "it cannot be read")
     found = recommender.search(model, content, body.limit)
     items = [NeighbourOut.model_validate(neighbour, from_attributes=True) for neighbour in found]
     return SearchOut(by=sorted(content.vectors), items=items)

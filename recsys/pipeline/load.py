@@ -16,7 +16,7 @@ from recsys.features.history import CLICK_LIMIT, SHOWN_LIMIT, UserView
 from recsys.features.replay import Replay
 from recsys.features.state import TASTE
 from recsys.pipeline.content import Content
-from recsys.pipeline.load_users import IMPRESSIONS_AT_FIRST, Shown, short_of_rows, user_view
+from recsys.pipeline.load_users import IMPRESSIONS_AT_FIRST, Shown, clicks_as_today, short_of_rows, user_view
 from recsys.pipeline.situation import World
 
 TITLE = "title"
@@ -105,7 +105,7 @@ def load_view(session: Session, user: int, before: Timestamp) -> UserView:
     """What was known of a user strictly before a time: the newest CLICK_LIMIT clicks and SHOWN_LIMIT shown rows."""
     known = merges.aliases(session)
     read = users.newest_clicks(session, user, before, CLICK_LIMIT)
-    clicks = [(known.get(row.article, row.article), row.at, row.weight) for row in read]
+    clicks = clicks_as_today(read, known)
     shown = _lists(session, user, before, IMPRESSIONS_AT_FIRST, known)
     return user_view(clicks, _lists(session, user, before, SHOWN_LIMIT, known) if short_of_rows(shown) else shown)
 

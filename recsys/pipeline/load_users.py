@@ -33,7 +33,7 @@ def load_readers(session: Session, keys: Sequence[int], before: Timestamp) -> di
     """What each user had clicked strictly before a time; nothing of what they were shown, which a fold does not ask."""
     known = merges.aliases(session)
     read = {user: newest_clicks(session, user, before, CLICK_LIMIT) for user in keys}
-    return {user: user_view(_as_today(clicks, known), []) for user, clicks in read.items()}
+    return {user: user_view(clicks_as_today(clicks, known), []) for user, clicks in read.items()}
 
 
 def short_of_rows(shown: Sequence[Shown]) -> bool:
@@ -55,7 +55,8 @@ def user_view(clicks: Sequence[Clicked], shown: Sequence[Shown]) -> UserView:
     )
 
 
-def _as_today(clicks: Sequence[Clicked], known: merges.Aliases) -> Sequence[Clicked]:
+def clicks_as_today(clicks: Sequence[Clicked], known: merges.Aliases) -> Sequence[Clicked]:
+    """Clicks on what turned out to be part of another article, as clicks on that one."""
     if not known:
         return clicks
     return [(known.get(article, article), at, weight) for article, at, weight in clicks]

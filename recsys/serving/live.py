@@ -164,10 +164,11 @@ class Live:
         Made without the lock: only this thread changes the world, and a search sees one state of an index.
         """
         world, now, grounds = self.world, time.time(), self._grounds
+        next_look = now + 1.5 * EVERY
         made = {
             version: ground_of(model.views, world, now)
             for version, model in self.models.items()
-            if version not in grounds or not grounds[version].serves(model.views, world, now + 1.5 * EVERY)
+            if version not in grounds or not grounds[version].serves(model.views, world, next_look)
         }
         with self.lock:
             known = self._grounds | made  # a version may have come meanwhile
