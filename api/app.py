@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 ANYWHERE = (408, 413, 414)  # statuses of problems that every route may answer
 COMMON = (401, 403, *ANYWHERE, 422, 503)  # and those below /v1
 RESOURCES = (recommendations, events, articles, similar, search, users, models, audit, rules, jobs, experiments)
-SWITCH = 0.0005  # seconds until a thread lets others have the interpreter, for which an answer comes back often
+SWITCH = 0.0001  # seconds until a thread lets others have the interpreter, for which an answer comes back often
 DESCRIPTION = "News recommendations from click logs, headlines and pictures."
 
 

@@ -5,17 +5,21 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from recsys.columns import NONE, PAGES, ClickColumns, EventLog, ImpressionColumns, device_code
 from recsys.database import articles, backfill, merges, tail, users
-from recsys.database.bulk import chunks, existing, insert_new
+from recsys.database.bulk import chunks, insert_new
 from recsys.database.tables import CLICKS, IMPRESSIONS, ClickRow, ImpressionRow
 from recsys.database.tail import TABLES, Extent, Place
 from recsys.database.types import storable
 from recsys.domain import Click, Context, Impression, Timestamp
 
+# made once, and of tables, since every batch of events asks it
+KNOWN_LISTS = select(IMPRESSIONS.c.impression_id).where(
+    IMPRESSIONS.c.impression_id.in_(bindparam("impression_ids", expanding=True))
+)
 AnyEvent = TypeVar("AnyEvent", Impression, Click)
 
 
@@ -24,8 +28,9 @@ def add_impressions(session: Session, impressions: Sequence[Impression]) -> int:
     fresh: dict[str, Impression] = {}
     for impression in impressions:
         fresh.setdefault(impression.impression_id, _storable(impression))
-    for known in existing(session, ImpressionRow.impression_id, fresh):
-        del fresh[known]
+    for chunk in chunks(list(fresh)):
+        for known in session.scalars(KNOWN_LISTS, {"impression_ids": chunk}):
+            del fresh[known]
     seen = {article for impression in fresh.values() for article in mentioned(impression)}
     keys = articles.ensure_keys(session, sorted(seen))
     readers = users.ensure_keys(session, (impression.user_id for impression in fresh.values()))

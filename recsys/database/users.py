@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Integer, bindparam, delete, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import BindParameter, Integer, bindparam, delete, func, select
+from sqlalchemy.orm import Session
 
 from recsys.database import audit
 from recsys.database.bulk import chunks, insert_new
@@ -42,7 +42,20 @@ class Shown(NamedTuple):
     shown: list[int]  # article keys
 
 
-# what every answer asks: made once, and of tables
+# what every answer or every batch of events asks: made once, and of tables
+USER_IDS: BindParameter[str] = bindparam("user_ids", expanding=True)
+OWNER = USERS.alias("owner")
+KEYS = (
+    select(USERS.c.user_id, READER)
+    .where(USERS.c.user_id.in_(USER_IDS))
+    .order_by(USERS.c.key)
+    .with_for_update(read=True, key_share=True)
+)
+OWNERS = (
+    select(USERS.c.user_id, OWNER.c.user_id.label("owner"))
+    .join(OWNER, OWNER.c.key == USERS.c.merged_into)
+    .where(USERS.c.user_id.in_(USER_IDS))
+)
 KEY_OF = select(READER).where(USERS.c.user_id == bindparam("user_id"))
 BEFORE, LIMIT = bindparam("before", type_=SECONDS), bindparam("limit", type_=Integer)
 NEWEST_CLICKS = (
@@ -74,11 +87,8 @@ def ids_of(session: Session, user: int) -> list[str]:
 def readers_of(session: Session, user_ids: Iterable[str]) -> dict[str, str]:
     """Those of the ids that logged in as a reader, and the ids of those readers."""
     found: dict[str, str] = {}
-    reader = aliased(UserRow)
     for chunk in chunks(user_ids):
-        statement = select(UserRow.user_id, reader.user_id.label("reader"))
-        statement = statement.join(reader, reader.key == UserRow.merged_into).where(UserRow.user_id.in_(chunk))
-        found.update((row.user_id, row.reader) for row in session.execute(statement))
+        found.update((user_id, owner) for user_id, owner in session.execute(OWNERS, {"user_ids": chunk}))
     return found
 
 
@@ -193,7 +203,5 @@ def readers_now(session: Session, keys: Iterable[int]) -> dict[int, int]:
 def _keys(session: Session, user_ids: list[str]) -> dict[str, int]:
     keys: dict[str, int] = {}
     for chunk in chunks(user_ids):
-        statement = select(USERS.c.user_id, READER).where(USERS.c.user_id.in_(chunk)).order_by(USERS.c.key)
-        rows = session.execute(statement.with_for_update(read=True, key_share=True))
-        keys.update((row.user_id, row.reader) for row in rows)
+        keys.update((user_id, reader) for user_id, reader in session.execute(KEYS, {"user_ids": chunk}))
     return keys

@@ -1,7 +1,7 @@
 """Logs what was answered, so that it can become an impression once it is known to have been seen.
 
-A reader does not wait for the log: answers are written by a thread of their own, many in one transaction, within
-milliseconds.
+A reader does not wait for the log: answers are written by a thread of their own, many in one transaction, within a
+tenth of a second; where somebody asks for them, at once.
 """
 
 import logging
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 MOST_WAITING = 20_000  # answers; about as many as a process gives in a minute
 MOST_AT_ONCE = 500  # in one transaction, so that other writers do not wait for long
-GATHER = 0.03  # seconds in which answers are gathered for one transaction
+GATHER = 0.1  # seconds in which answers are gathered for one transaction, unless somebody waits for them
 PAUSE = 1.0  # seconds between two tries while the database takes nothing
 PATIENCE = 5.0  # seconds that a flush waits
 
@@ -38,7 +38,7 @@ class ServedLog:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_broken = self._is_stopping = False
-        self._noted = self._done = 0  # answers, since the start
+        self._noted = self._done = self._wanted = 0  # answers, since the start
 
     def start(self) -> None:
         """Write in a thread from now on."""
@@ -63,13 +63,15 @@ class ServedLog:
                 return None
             self._waiting.append(answer)
             self._noted += 1
-            self._changed.notify_all()
+            if len(self._waiting) == 1:  # the writer is not woken for each that joins those it gathers
+                self._changed.notify_all()
         return answer.impression_id
 
     def flush(self) -> None:
         """Wait until everything noted so far is written, unless the database takes nothing."""
         with self._changed:
-            noted = self._noted
+            self._wanted = noted = self._noted
+            self._changed.notify_all()
             self._changed.wait_for(lambda: self._is_broken or self._done >= noted, PATIENCE)
 
     def _run(self) -> None:
@@ -78,7 +80,7 @@ class ServedLog:
                 self._changed.wait_for(lambda: self._waiting or self._is_stopping)
                 if not self._waiting:
                     return
-            time.sleep(GATHER)
+                self._changed.wait_for(lambda: self._is_stopping or self._wanted > self._done, GATHER)
             if not self._write_some() and self._is_stopping:
                 log.error("%d answers could not be logged", len(self._waiting))
                 return

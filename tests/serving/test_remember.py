@@ -1,5 +1,6 @@
 """Answers are logged by a thread of their own: all of them, once, and later where the database takes nothing now."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -77,6 +78,21 @@ def test_what_waits_is_written_at_the_end(sessions: Sessions) -> None:
     ids = {log.note(ANSWER) for _ in range(50)}
     log.stop()
     assert logged(sessions) == ids
+
+
+def test_who_asks_for_the_log_does_not_wait_until_more_has_gathered(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remember, "GATHER", 60.0)
+    log = ServedLog(sessions, served_is_seen=False)
+    log.start()
+    for _ in range(2):  # also the second time
+        name = log.note(ANSWER)
+        began = time.monotonic()
+        log.flush()
+        assert name in logged(sessions)
+        assert time.monotonic() - began < remember.PATIENCE
+    log.stop()
 
 
 def test_without_a_thread_it_is_written_at_once(sessions: Sessions) -> None:
