@@ -4,17 +4,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import BindParameter, Row, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from recsys.columns import Bools, ClickColumns, EventLog, Floats, ImpressionColumns, Ints
 from recsys.database import users
 from recsys.database.bulk import chunks
-from recsys.database.tables import ClickRow, ImpressionRow, UserRow
+from recsys.database.tables import CLICKS, USERS, ClickRow, ImpressionRow, UserRow
+from recsys.database.types import SECONDS
 from recsys.domain import Timestamp
 
 HOUR = 3600.0  # seconds
-COUNTED = (ClickRow.weight > 0, ~ClickRow.backfilled)  # a history told in bulk says nothing of how fast it was made
+COUNTED = (CLICKS.c.weight > 0, ~CLICKS.c.backfilled)  # a history told in bulk says nothing of how fast it was made
+TIMES = select(CLICKS.c.user, CLICKS.c.known_at).where(*COUNTED)
+READERS: BindParameter[int] = bindparam("readers", expanding=True)
+# made once, since every look at the log asks it
+LATELY = TIMES.where(
+    CLICKS.c.user.in_(READERS),
+    CLICKS.c.known_at > bindparam("since", type_=SECONDS),
+    CLICKS.c.known_at < bindparam("until", type_=SECONDS),
+)
+FLAGGED = select(USERS.c.key).where(USERS.c.robot)
+FLAGGED_AMONG = FLAGGED.where(USERS.c.key.in_(READERS))
 
 
 @dataclass(frozen=True)
@@ -52,9 +63,10 @@ def flag(session: Session, user_id: str, *, robot: bool = True) -> bool:
 
 def flagged(session: Session, among: Iterable[int] | None = None) -> Ints:
     """Keys of the flagged users, rising; of all, or of some."""
-    statement = select(UserRow.key).where(UserRow.robot)
-    parts = [statement] if among is None else [statement.where(UserRow.key.in_(part)) for part in chunks(among)]
-    return np.sort(np.array([key for part in parts for key in session.scalars(part)], np.int64))
+    if among is None:
+        return np.sort(np.array(session.scalars(FLAGGED).all(), np.int64))
+    keys = [key for part in chunks(among) for key in session.scalars(FLAGGED_AMONG, {"readers": part})]
+    return np.sort(np.array(keys, np.int64))
 
 
 def known(session: Session, limit: int) -> Ints:
@@ -91,8 +103,7 @@ def newly_fast(session: Session, clicks: ClickColumns, limit: int, until: Timest
     since = float(clicks.known_at.min()) - HOUR
     rows: list[Row[int, float]] = []
     for readers in chunks(np.unique(clicks.user).tolist()):
-        lately = (ClickRow.user.in_(readers), ClickRow.known_at > since, ClickRow.known_at < until)
-        rows += session.execute(select(ClickRow.user, ClickRow.known_at).where(*lately, *COUNTED)).all()
+        rows += session.execute(LATELY, {"readers": readers, "since": since, "until": until}).all()
     return _too_fast(rows, limit)
 
 
@@ -107,7 +118,7 @@ def without(log: EventLog, robots: Ints) -> EventLog:
 
 def listed(session: Session, limit: int) -> list[Robot]:
     """All robots of the log, those with the most clicks first."""
-    rows = session.execute(select(ClickRow.user, ClickRow.known_at).where(*COUNTED)).all()
+    rows = session.execute(TIMES).all()
     keys = np.union1d(_too_fast(rows, limit), flagged(session)).tolist()
     times: dict[int, list[float]] = {key: [] for key in keys}
     for user, known_at in rows:
@@ -124,8 +135,8 @@ def _ever_fast(session: Session, limit: int) -> Ints:
     many = select(ClickRow.user).group_by(ClickRow.user).having(func.count() > limit)
     found = [np.zeros(0, np.int64)]
     for part in chunks(session.scalars(many).all()):
-        clicks = select(ClickRow.user, ClickRow.known_at).where(ClickRow.user.in_(part), *COUNTED)
-        found.append(_too_fast(session.execute(clicks).all(), limit))
+        clicks = session.execute(TIMES.where(CLICKS.c.user.in_(part))).all()
+        found.append(_too_fast(clicks, limit))
     return np.concatenate(found)
 
 

@@ -288,4 +288,4 @@ ARTICLES, CHANGES = cast(Table, ArticleRow.__table__), cast(Table, ArticleChange
 CONTENTS, VECTORS = cast(Table, ContentRow.__table__), cast(Table, VectorRow.__table__)
 USERS, RULES = cast(Table, UserRow.__table__), cast(Table, RuleRow.__table__)
 CLICKS, IMPRESSIONS = cast(Table, ClickRow.__table__), cast(Table, ImpressionRow.__table__)
-SERVED = cast(Table, ServedRow.__table__)
+SERVED, AUDIT = cast(Table, ServedRow.__table__), cast(Table, AuditRow.__table__)

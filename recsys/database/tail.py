@@ -6,9 +6,21 @@ follower takes only what is below the oldest transaction that still runs: nothin
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, SQLColumnExpression, Text, func, select, true, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    SQLColumnExpression,
+    Text,
+    func,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from recsys.database.tables import ArticleChangeRow, ClickRow, ImpressionRow
@@ -42,14 +54,13 @@ def end_of_log(session: Session) -> Place:
 
 def newest_mark(session: Session, row: Row) -> int:
     """The mark of the newest row of a table that can be followed; 0 for none."""
-    mark = _mark(session, row)
-    return session.scalar(select(func.max(mark)).where(_final(session, mark))) or 0
+    return session.scalar(_newest_mark(_is_postgresql(session), row)) or 0
 
 
 def behind(session: Session, row: Row, mark: int) -> ColumnElement[bool]:
     """The rows of a table that lie behind a mark and can be followed."""
-    column = _mark(session, row)
-    return (column > mark) & _final(session, column)
+    column = _mark(_is_postgresql(session), row)
+    return (column > mark) & _final(_is_postgresql(session), column)
 
 
 def count_behind(session: Session, place: Place) -> int:
@@ -71,7 +82,7 @@ def mend(connection: Connection) -> None:
 
 def up_to(session: Session, row: Events, place: Place | None) -> ColumnElement[bool]:
     """The events of one kind up to a place; all of them where it is None."""
-    return true() if place is None else _mark(session, row) <= _mark_of(row, place)
+    return true() if place is None else _mark(_is_postgresql(session), row) <= _mark_of(row, place)
 
 
 def within(session: Session, row: Events, extent: Extent) -> ColumnElement[bool]:
@@ -81,19 +92,25 @@ def within(session: Session, row: Events, extent: Extent) -> ColumnElement[bool]
 
 def missing(session: Session, row: Events, held: Extent) -> ColumnElement[bool]:
     """The events of one kind that an extent does not hold."""
-    return (_mark(session, row) > _mark_of(row, held.place)) | (row.known_at >= held.until)
+    return (_mark(_is_postgresql(session), row) > _mark_of(row, held.place)) | (row.known_at >= held.until)
+
+
+@cache  # every look at the log asks for it
+def _newest_mark(is_postgresql: bool, row: Row) -> Select[int]:
+    mark = _mark(is_postgresql, row)
+    return select(func.max(mark)).where(_final(is_postgresql, mark))
 
 
 def _mark_of(row: Events, place: Place) -> int:
     return place.impression if row is ImpressionRow else place.click
 
 
-def _mark(session: Session, row: Row) -> SQLColumnExpression[Any]:
-    return row.txid if _is_postgresql(session) else row.position
+def _mark(is_postgresql: bool, row: Row) -> SQLColumnExpression[Any]:
+    return row.txid if is_postgresql else row.position
 
 
-def _final(session: Session, mark: SQLColumnExpression[Any]) -> ColumnElement[bool]:
-    if not _is_postgresql(session):
+def _final(is_postgresql: bool, mark: SQLColumnExpression[Any]) -> ColumnElement[bool]:
+    if not is_postgresql:
         return true()
     return mark < _number(func.pg_snapshot_xmin(func.pg_current_snapshot()))
 

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 from recsys.database import audit
 from recsys.database.bulk import chunks, insert_new
 from recsys.database.tables import (
+    AUDIT,
     CLICKS,
     IMPRESSIONS,
     USERS,
     ArticleRow,
-    AuditRow,
     ClickRow,
     ImpressionRow,
     ServedRow,
@@ -42,7 +42,8 @@ class Shown(NamedTuple):
     shown: list[int]  # article keys
 
 
-# what every answer or every batch of events asks: made once, and of tables
+# what every answer, every batch of events or every look at the log asks: made once, and of tables
+ERASED_SINCE = select(AUDIT.c.subject).where(AUDIT.c.at >= bindparam("at", type_=SECONDS), AUDIT.c.action == ERASED)
 USER_IDS: BindParameter[str] = bindparam("user_ids", expanding=True)
 OWNER = USERS.alias("owner")
 KEYS = (
@@ -109,13 +110,13 @@ def ensure_keys(session: Session, user_ids: Iterable[str]) -> dict[str, int]:
 def newest_clicks(session: Session, user: int, before: Timestamp, limit: int) -> list[Clicked]:
     """The user's newest clicks known strictly before a time, oldest first."""
     asked = {"user": user, "before": before, "limit": limit}
-    return [Clicked(*row) for row in session.execute(NEWEST_CLICKS, asked)][::-1]
+    return [Clicked._make(row) for row in session.execute(NEWEST_CLICKS, asked).all()][::-1]
 
 
 def newest_impressions(session: Session, user: int, before: Timestamp, limit: int) -> list[Shown]:
     """The newest lists shown to the user, known strictly before a time, oldest first."""
     asked = {"user": user, "before": before, "limit": limit}
-    return [Shown(*row) for row in session.execute(NEWEST_IMPRESSIONS, asked)][::-1]
+    return [Shown._make(row) for row in session.execute(NEWEST_IMPRESSIONS, asked).all()][::-1]
 
 
 @dataclass(frozen=True)
@@ -183,8 +184,7 @@ def erase(session: Session, user_id: str, *, at: Timestamp, who: str) -> bool:
 
 def erased_since(session: Session, at: Timestamp) -> set[int]:
     """Keys of the readers who were erased from a time on, for processes that remember some."""
-    erased = select(AuditRow.subject).where(AuditRow.at >= at, AuditRow.action == ERASED)
-    return {int(key) for key in session.scalars(erased)}
+    return {int(key) for key in session.scalars(ERASED_SINCE, {"at": at})}
 
 
 def readers_now(session: Session, keys: Iterable[int]) -> dict[int, int]:
