@@ -1,10 +1,9 @@
 """Readers: their keys, what they clicked and were shown, and their erasure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from sqlalchemy import BindParameter, Integer, bindparam, delete, func, select
+from sqlalchemy import BindParameter, Integer, Row, bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from recsys.database import audit
@@ -25,22 +24,6 @@ from recsys.domain import RecsysError, Timestamp
 
 ERASED = "user.erase"  # in the audit
 READER = func.coalesce(USERS.c.merged_into, USERS.c.key).label("reader")
-
-
-class Clicked(NamedTuple):
-    """What a history needs of a click."""
-
-    article: int
-    at: Timestamp
-    weight: float
-
-
-class Shown(NamedTuple):
-    """What a history needs of a list."""
-
-    known_at: Timestamp
-    shown: list[int]  # article keys
-
 
 # what every answer, every batch of events or every look at the log asks: made once, and of tables
 ERASED_SINCE = select(AUDIT.c.subject).where(AUDIT.c.at >= bindparam("at", type_=SECONDS), AUDIT.c.action == ERASED)
@@ -107,16 +90,16 @@ def ensure_keys(session: Session, user_ids: Iterable[str]) -> dict[str, int]:
     return keys
 
 
-def newest_clicks(session: Session, user: int, before: Timestamp, limit: int) -> list[Clicked]:
-    """The user's newest clicks known strictly before a time, oldest first."""
-    asked = {"user": user, "before": before, "limit": limit}
-    return [Clicked._make(row) for row in session.execute(NEWEST_CLICKS, asked).all()][::-1]
+def newest_clicks(session: Session, user: int, before: Timestamp, limit: int) -> Sequence[Row[int, Timestamp, float]]:
+    """The user's newest clicks known strictly before a time, oldest first, as rows: article key, time and weight."""
+    return session.execute(NEWEST_CLICKS, {"user": user, "before": before, "limit": limit}).all()[::-1]
 
 
-def newest_impressions(session: Session, user: int, before: Timestamp, limit: int) -> list[Shown]:
-    """The newest lists shown to the user, known strictly before a time, oldest first."""
-    asked = {"user": user, "before": before, "limit": limit}
-    return [Shown._make(row) for row in session.execute(NEWEST_IMPRESSIONS, asked).all()][::-1]
+def newest_impressions(
+    session: Session, user: int, before: Timestamp, limit: int
+) -> Sequence[Row[Timestamp, list[int]]]:
+    """The newest lists shown to the user, known strictly before a time, oldest first: that time, and article keys."""
+    return session.execute(NEWEST_IMPRESSIONS, {"user": user, "before": before, "limit": limit}).all()[::-1]
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,11 @@ def user_view(clicks: Sequence[Clicked], shown: Sequence[Shown]) -> UserView:
     if not clicks and not shown:
         return empty_view()
     rows = [(article, at) for at, items in shown for article in items][-SHOWN_LIMIT:]
+    clicked, clicked_at, weight = zip(*clicks, strict=True) if clicks else ((), (), ())
     return UserView(
-        np.array([article for article, _, _ in clicks], np.int64),
-        np.array([at for _, at, _ in clicks], np.float64),
-        np.array([weight for _, _, weight in clicks], np.float64),
+        np.array(clicked, np.int64),
+        np.array(clicked_at, np.float64),
+        np.array(weight, np.float64),
         np.array([article for article, _ in rows], np.int64),
         np.array([at for _, at in rows], np.float64),
     )

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
@@ -55,7 +56,8 @@ class Live:
         self._read_at = time.monotonic()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
-        with self.sessions() as session:
+        with ThreadPoolExecutor(1, "recsys-ahead") as beside, self.sessions() as session:
+            beside.submit(self._versions.read_ahead, sessions)  # a second of a start is disk and FAISS
             if not resume(session, self._known, settings.checkpoint, until):
                 self._known.begin(session, until)
             self.cards.read(session)

@@ -4,6 +4,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from threading import RLock
 
 import numpy as np
@@ -46,6 +47,13 @@ class Versions:
             str, tuple[float, str]
         ] = {}  # when to read a version again that could not be read, and why not
         self.trouble: str | None = None  # why a version that should be served is not
+        self._ahead: dict[str, Model] = {}  # read before anybody asked
+
+    def read_ahead(self, sessions: Sessions) -> None:
+        """Read what is promoted, so that the first ``follow`` finds it; what goes wrong is told by that one."""
+        with suppress(RecsysError), sessions() as session:
+            if version := models.live_version(session):
+                self._ahead[version] = self._read(session, version)
 
     def follow(self, sessions: Sessions, catalogue: Callable[[], Catalogue]) -> None:
         """Load what was promoted, or named by an experiment, and forget what no longer is.
@@ -98,7 +106,7 @@ class Versions:
             troubles.append(failed[1])
             return None
         try:
-            model = read_snapshot(self.settings.snapshots / version, lambda ids: articles.keys_of(session, ids))
+            model = self._ahead.pop(version, None) or self._read(session, version)
             here = present(catalogue)
             if self.live is not None:  # else all of them are indexed before it answers
                 index(session, model, here[~np.isin(here, model.views.learned.keys)])
@@ -109,6 +117,9 @@ class Versions:
             self._failed[version] = time.monotonic() + AGAIN, troubles[-1]
             return None
         return model
+
+    def _read(self, session: Session, version: str) -> Model:
+        return read_snapshot(self.settings.snapshots / version, lambda ids: articles.keys_of(session, ids))
 
     def _tell(self, troubles: list[str]) -> None:
         trouble = " ".join(troubles) or None

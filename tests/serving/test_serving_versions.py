@@ -17,6 +17,7 @@ from recsys.database import experiments
 from recsys.database.session import writing
 from recsys.pipeline.content import Content
 from recsys.pipeline.follow import Follower
+from recsys.pipeline.model import Model
 from recsys.pipeline.towers import Towers
 from recsys.serving import versions
 
@@ -50,6 +51,23 @@ def test_one_that_cannot_be_loaded_is_told_and_not_served(site: Site) -> None:
     live.refresh()
     assert set(live.models) == {site.trained}
     assert "second" in (live.trouble or "")
+
+
+def test_a_start_reads_the_promoted_version_once_beside_the_log(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[tuple[str, str]] = []
+    snapshot = versions.read_snapshot
+
+    def noted(folder: Path, keys_of: Callable[[list[str]], dict[str, int]]) -> Model:
+        read.append((folder.name, threading.current_thread().name))
+        return snapshot(folder, keys_of)
+
+    monkeypatch.setattr(versions, "read_snapshot", noted)
+    live = site.live()
+    assert [name for name, _ in read] == [site.trained]
+    assert read[0][1] != threading.current_thread().name
+    (site.snapshot(site.trained) / "manifest.json").unlink()
+    assert site.trained in (site.live().trouble or "")  # what goes wrong ahead is told all the same
+    assert live.model is not None
 
 
 def test_a_start_indexes_only_what_the_snapshot_cannot_know(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
