@@ -139,6 +139,17 @@ def left_after(seconds: float) -> tuple[float, float, float, float, float]:
     return one_hour * one_hour, two_hours, eight_hours, day, three_days
 
 
+@njit(cache=True, nogil=True)
+def lately(state: ArticleState, keys: Ints, kind: int, half_life: int, at: float) -> Floats:
+    """What is left at a time of the clicks, exposures or chances (n,) of some articles, at one of the half-lives."""
+    left = np.zeros(len(keys))
+    for i in range(len(keys)):
+        count = state.counts[keys[i], 0, kind, half_life]
+        if count > 0.0:
+            left[i] = count * np.exp2(-max(0.0, at - state.stamp[keys[i], 0]) / HALF_LIVES[half_life])
+    return left
+
+
 @njit(cache=True)
 def cell_of(page: int, device: int) -> int:
     """The counter cell of a context, from the codes of its page and device."""

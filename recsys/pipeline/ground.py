@@ -7,11 +7,10 @@ import numpy as np
 from recsys.columns import Bools, Ints
 from recsys.domain import Timestamp
 from recsys.features.history import empty_view
-from recsys.features.state import CLICKS
 from recsys.pipeline.filters import in_section
 from recsys.pipeline.model import Views
 from recsys.pipeline.situation import Request, World
-from recsys.pipeline.sources import ALIKE, SHARE, SOURCES, Query, decayed
+from recsys.pipeline.sources import ALIKE, SHARE, SOURCES, Query
 from recsys.retrieval.index import Selection
 
 SPARE = 400  # articles of a ranking beyond the share of its source: so many may be barred for one user
@@ -56,7 +55,7 @@ def ground_of(views: Views, world: World, at: Timestamp) -> Ground:
 def _ground(views: Views, world: World, at: Timestamp, live: Ints) -> Ground:
     query = Query(views, world, Request(0, empty_view(), at), live)
     is_live, trends = np.zeros(len(world.catalogue), np.bool_), np.zeros(len(world.catalogue), np.bool_)
-    is_live[live], trends[live] = True, decayed(query, CLICKS) > 0
+    is_live[live], trends[live] = True, query.clicked_lately > 0
     return Ground(
         views=views,
         world=world,

@@ -7,13 +7,14 @@ from functools import cached_property
 import numpy as np
 
 from recsys.columns import Floats, Floats32, Ints
-from recsys.features.state import CLICKS, EXPOSURES, HALF_LIVES
+from recsys.features.state import CLICKS, EXPOSURES, lately
 from recsys.pipeline.model import Views
 from recsys.pipeline.situation import Request, World
 from recsys.pipeline.taste import Taste, tastes
 from recsys.retrieval.index import Selection
 
 CANDIDATES = 500
+SHORTEST = 0  # of the half-lives: what is trending forgets half in 30 minutes
 NAMES = ("trending", "popular", "fresh", "personal", "content", "similar")
 
 
@@ -42,21 +43,26 @@ class Query:
         """Of the request's user."""
         return tastes(self.views, [self.request])[0]
 
+    @cached_property
+    def clicked_lately(self) -> Floats:
+        """What is left of the clicks (n,) of the articles."""
+        return lately(self.world.state, self.keys, CLICKS, SHORTEST, self.request.at)
+
 
 Source = Callable[[Query, int], Ints]
 
 
 def trending(query: Query, k: int) -> Ints:
     """Most clicked lately (half-life 30 minutes); in a log that ended long ago, most clicked ever."""
-    lately = decayed(query, CLICKS)
+    clicked = query.clicked_lately
     ever = query.world.state.totals[query.keys, CLICKS].astype(np.float64)
-    return _best(query.keys, lately if lately.any() else ever, k)
+    return _best(query.keys, clicked if clicked.any() else ever, k)
 
 
 def popular(query: Query, k: int) -> Ints:
     """Most shown lately (half-life 30 minutes), which is what editors and other rankers believe in."""
-    lately = decayed(query, EXPOSURES)
-    return _best(query.keys[lately > 0], lately[lately > 0], k)
+    shown = lately(query.world.state, query.keys, EXPOSURES, SHORTEST, query.request.at)
+    return _best(query.keys[shown > 0], shown[shown > 0], k)
 
 
 def fresh(query: Query, k: int) -> Ints:
@@ -128,14 +134,6 @@ def _asked(name: str, taste: Taste) -> Floats32 | None:
             return taste.profile if taste.has_content else None
         case _:
             return taste.last if taste.last.any() else None
-
-
-def decayed(query: Query, kind: int, half_life: int = 0) -> Floats:
-    """What is left of the clicks or exposures (n,) of the articles it may choose from."""
-    state, keys = query.world.state, query.keys
-    elapsed = np.maximum(0.0, query.request.at - state.stamp[keys, 0])
-    counts: Floats = state.counts[keys, 0, kind, half_life] * np.exp2(-elapsed / HALF_LIVES[half_life])
-    return counts
 
 
 def _best(keys: Ints, scores: Floats, k: int) -> Ints:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 
 import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
@@ -116,8 +117,8 @@ class Live:
     def start(self) -> None:
         """Follow log and catalogue, and beside them which versions are served, until ``stop``."""
         self.database.is_followed = True
-        steps = {"recsys-live": self._read, "recsys-versions": self._choose}
-        self._threads = [threading.Thread(target=self._repeat, args=[steps[n]], name=n, daemon=True) for n in steps]
+        steps = {"recsys-live": (self._read, self._prepare), "recsys-versions": (self._choose,)}
+        self._threads = [threading.Thread(target=self._repeat, args=steps[n], name=n, daemon=True) for n in steps]
         for thread in self._threads:
             thread.start()
 
@@ -176,8 +177,11 @@ class Live:
             known = self._grounds | made  # a version may have come meanwhile
             self._grounds = {version: known[version] for version in self.models if version in known}
 
-    def _repeat(self, step: Callable[[], None]) -> None:
-        while not self._stop.wait(EVERY):
+    def _repeat(self, *steps: Callable[[], None]) -> None:
+        """One step after the other, apart in time: each makes the answers beside it wait for the interpreter."""
+        for step in cycle(steps):
+            if self._stop.wait(EVERY / len(steps)):
+                return
             try:
                 step()
             except (SQLAlchemyError, RecsysError) as error:  # busy, or away: answer from what is known, and try again
@@ -190,7 +194,6 @@ class Live:
     def _read(self) -> None:
         self.read_on()
         self.database.answered()
-        self._prepare()
 
     def _choose(self) -> None:
         """A log that is folded anew takes long, and no version waits for that."""
