@@ -13,19 +13,21 @@ from api.admission import Admission
 from api.deps import Running
 from api.keyring import Keyring
 from api.limits import Limits
-from api.memory import settle_memory
+from api.memory import settle_memory, share_arenas
 from api.orphans import end_with_parent
 from api.paths import RawPath
 from api.requests import Requests, Routed
 from api.routes import (
     articles,
     audit,
+    data,
     events,
     experiments,
     health,
     jobs,
     metrics,
     models,
+    pages,
     recommendations,
     rules,
     search,
@@ -48,7 +50,7 @@ log = logging.getLogger(__name__)
 
 ANYWHERE = (408, 413, 414)  # statuses of problems that every route may answer
 COMMON = (401, 403, *ANYWHERE, 422, 503)  # and those below /v1
-RESOURCES = (recommendations, events, articles, similar, search, users, models, audit, rules, jobs, experiments)
+RESOURCES = (recommendations, events, articles, similar, search, users, models, audit, rules, jobs, experiments, data)
 SWITCH = 0.0001  # seconds until a thread lets others have the interpreter, for which an answer comes back often
 DESCRIPTION = "News recommendations from click logs, headlines and pictures."
 
@@ -68,6 +70,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     for resource in (health, metrics):
         app.include_router(resource.router, tags=["health"], responses=problems.documented(*ANYWHERE))
+    app.include_router(pages.router)
+    app.mount("/assets", pages.assets)
     for resource in RESOURCES:
         name = resource.__name__.rpartition(".")[2]
         app.include_router(resource.router, prefix="/v1", tags=[name], responses=problems.documented(*COMMON))
@@ -79,6 +83,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     sys.setswitchinterval(SWITCH)
     end_with_parent()
+    share_arenas()
     sessions = open_sessions(settings)
     apply_setting(sessions, settings)
     live = Live(sessions, settings, expected_ids(settings), until=time.time())

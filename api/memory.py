@@ -1,7 +1,21 @@
-"""Memory after a start: what loading needed and serving does not, and what stays as long as the process."""
+"""Memory of a process: how threads share it, and what a start leaves behind."""
 
 import ctypes
 import gc
+
+ARENAS = 2
+M_ARENA_MAX = -8  # of glibc's malloc.h
+
+
+def share_arenas() -> None:
+    """Have all threads allocate from two arenas, where the C library is glibc; to be called before they are started.
+
+    By default each gets one of up to eight for each core, which keep what their threads free: 80 MB with 100,000
+    articles.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_ARENA_MAX, ARENAS)
 
 
 def settle_memory() -> None:

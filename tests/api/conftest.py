@@ -1,13 +1,17 @@
 """One trained newspaper for all tests of the API; each test works on its own copy of the folder."""
 
 import shutil
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import made_site
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
 from api.app import create_app
@@ -49,3 +53,21 @@ def bare(settings: Settings) -> Iterator[TestClient]:
     upgrade(settings)
     with TestClient(create_app(settings), raise_server_exceptions=False) as running:
         yield running
+
+
+@pytest.fixture
+def http(site: Settings) -> Iterator[httpx.Client]:
+    """A client of a server on a free port of this machine."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(64)  # connections wait here until the server takes them
+    app = create_app(site)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    thread = threading.Thread(target=server.run, args=[[listening]])
+    thread.start()
+    with httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=30) as client:
+        client.app = app
+        yield client
+    server.should_exit = True
+    thread.join()
+    listening.close()

@@ -27,7 +27,10 @@ WRITES = {
     ("delete", "/v1/users/{user_id}"), ("post", "/v1/users/{user_id}/merge"), ("put", "/v1/users/{user_id}/robot"),
     ("delete", "/v1/users/{user_id}/robot"),
 }  # fmt: skip
-ADMINS = {("post", "/v1/models/{version}/promote"), ("post", "/v1/models/rollback"), ("get", "/v1/audit")}
+ADMINS = {
+    ("post", "/v1/models/{version}/promote"), ("post", "/v1/models/rollback"), ("get", "/v1/audit"),
+    ("get", "/v1/data"), ("get", "/v1/findings"),
+}  # fmt: skip
 
 
 def bearer(key: str) -> dict[str, str]:

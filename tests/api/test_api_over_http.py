@@ -2,41 +2,18 @@
 
 import base64
 import logging
-import socket
 import threading
-from collections.abc import Iterator
 from io import BytesIO
 
-import httpx
 import numpy as np
 import pytest
-import uvicorn
 from api_calls import event, ids, recommended, send, until
 from PIL import Image
 
-from api.app import create_app
 from recsys.encoders import expected_ids
 from recsys.lifecycle import worker as worker_room
 from recsys.lifecycle.worker import start_worker
 from recsys.serving.live import Live
-
-
-@pytest.fixture
-def http(site) -> Iterator[httpx.Client]:
-    """A client of a server on a free port of this machine."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    listening.listen(64)  # connections wait here until the server takes them
-    app = create_app(site)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    thread = threading.Thread(target=server.run, args=[[listening]])
-    thread.start()
-    with httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=30) as client:
-        client.app = app
-        yield client
-    server.should_exit = True
-    thread.join()
-    listening.close()
 
 
 @pytest.fixture

@@ -1,0 +1,95 @@
+// The neighbours of an article, of a text or of a picture, side by side for each thing that can be compared.
+
+import { api, asked, attempt, bar, byId, figure, fill, h, link, maybe, picture, remember, when } from "./common.js";
+
+const BY = ["fused", "title", "image"];
+const MOST = 10; // neighbours of each kind
+const form = byId("ask");
+const search = byId("search");
+
+async function inspect() {
+  const id = form.elements.article.value.trim();
+  const place = `articles/${encodeURIComponent(id)}`;
+  const [article, ...found] = await Promise.all([api(place), ...BY.map((by) => similar(place, by))]);
+  remember("article", id);
+  fill("article", shown(article));
+  fill("about", "Cosines; each column ranks all articles in its own way.");
+  fill("columns", BY.map((by, i) => column(by, found[i].items, found[i].why)));
+}
+
+/** The neighbours by one comparison, or why the live model cannot make it. */
+async function similar(place, by) {
+  try {
+    return { items: (await api(`${place}/similar?by=${by}&limit=${MOST}`)).items, why: "It has no vector of this kind." };
+  } catch (error) {
+    if (error.status === 422) return { items: [], why: error.message };
+    throw error;
+  }
+}
+
+async function look() {
+  const text = search.elements.text.value.trim();
+  const [file] = search.elements.image.files;
+  fill("about", "Searching; the first search loads the encoders.");
+  const body = { limit: MOST, ...(text && { text }), ...(file && { image: await data_url(file) }) };
+  const found = await api("search", { method: "POST", body }).catch((error) => {
+    fill("about", "");
+    throw error;
+  });
+  fill("article");
+  fill("about", `By ${found.by.join(" and ")}.`);
+  fill("columns", column("nearest articles", found.items, "Nothing was found."));
+}
+
+function data_url(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(new Error(`${file.name} cannot be read.`));
+    reader.readAsDataURL(file);
+  });
+}
+
+function shown(article) {
+  return h("div", { className: "card" },
+    picture(article.image_url),
+    h("div", {},
+      h("h2", {}, article.title ?? article.article_id),
+      h("p", { className: "soft" }, [article.article_id, article.section].filter(Boolean).join(" · "), " ", when(article.published_at)),
+      article.summary ? h("p", {}, article.summary) : null));
+}
+
+function column(by, items, otherwise) {
+  return h("section", { "data-by": by },
+    h("h2", {}, by),
+    items.length ? null : h("p", { className: "soft" }, otherwise),
+    h("ol", { className: "cards" }, items.map((item) => h("li", { className: "card" },
+      picture(item.image_url),
+      h("div", {},
+        h("h3", {}, link(item.article_id, item.title ?? item.article_id)),
+        h("ul", { className: "bars" }, bar("", item.similarity, 1, figure(item.similarity))))))));
+}
+
+async function begin() {
+  const article = asked("article");
+  if (article) await open(article); // before the names to choose from: to count a long log takes seconds
+  const { newest_articles: newest } = await maybe("data", { newest_articles: [] });
+  fill("articles", newest.map(({ article_id, title }) => h("option", { value: article_id, label: title ?? article_id })));
+  if (!article) await open(newest[0]?.article_id ?? "");
+}
+
+async function open(article) {
+  form.elements.article.value = article;
+  if (article) await inspect();
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(inspect);
+});
+search.addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(look);
+});
+window.addEventListener("popstate", () => attempt(() => open(asked("article") ?? "")));
+attempt(begin);

@@ -1,0 +1,72 @@
+// Model versions, which one is live, and the ways to another one.
+
+import { api, attempt, byId, figure, fill, h, number, percent, when } from "./common.js";
+
+const EVERY = 1000; // milliseconds between two looks at a job
+const OVER = ["done", "failed"];
+
+async function list() {
+  const { live, versions, experiment } = await api("models");
+  fill("versions", versions.toReversed().map((version) => row(version, live)));
+  byId("rollback").disabled = live === null;
+  fill("experiment", experiment === null ? "" : verdict(experiment));
+}
+
+function row(version, live) {
+  const shown = version.metrics.shown ?? {};
+  const { traffic } = version;
+  const interval = traffic.confidence ? ` (${traffic.confidence.map(percent).join(" to ")})` : "";
+  return h("tr", { "data-version": version.version },
+    h("th", { scope: "row" }, version.version),
+    h("td", {}, version.version === live ? h("strong", {}, "live") : version.status),
+    h("td", {}, when(version.until) ?? "–"),
+    ...["auc", "ndcg@10", "log_loss"].map((name) => h("td", {}, figure(shown[name]))),
+    h("td", {}, traffic.impressions ? `${percent(traffic.ctr)}${interval} of ${number(traffic.impressions)}` : "–"),
+    h("td", {}, version.reason ?? ""),
+    h("td", {}, version.version === live ? null : promoting(version.version)));
+}
+
+function verdict({ version, live, share, difference, confidence, significant }) {
+  const gained = difference === null ? "too little was seen to compare" : `CTR differs by ${percent(difference)}`;
+  const sure = significant === null || confidence === null ? "" : ` (${confidence.map(percent).join(" to ")})`;
+  return `Experiment: ${version} has ${percent(share)} of the readers beside ${live}; ${gained}${sure}.`;
+}
+
+function promoting(version) {
+  const button = h("button", { type: "button", ariaLabel: `Promote ${version}` }, "Promote");
+  button.addEventListener("click", () => act(`Make ${version} live?`, `models/${encodeURIComponent(version)}/promote`));
+  return button;
+}
+
+function act(question, path) {
+  if (window.confirm(question)) attempt(async () => {
+    await api(path, { method: "POST" });
+    await list();
+  });
+}
+
+async function retrain() {
+  const { job_id } = await api("retrain", { method: "POST" });
+  byId("retrain").disabled = true;
+  try {
+    await follow(job_id);
+  } finally {
+    byId("retrain").disabled = false;
+  }
+  await list();
+}
+
+async function follow(job_id) {
+  for (;;) {
+    const job = await api(`jobs/${encodeURIComponent(job_id)}`);
+    const { stage, done, total } = job.progress ?? {};
+    const part = total ? ` ${number(done)} of ${number(total)}` : "";
+    fill("job", job.status === "running" ? `${stage ?? "running"}${part}` : job.error ?? job.result?.why ?? job.status);
+    if (OVER.includes(job.status)) return;
+    await new Promise((resolve) => setTimeout(resolve, EVERY));
+  }
+}
+
+byId("retrain").addEventListener("click", () => attempt(retrain));
+byId("rollback").addEventListener("click", () => act("Go back to the version that was live before?", "models/rollback"));
+attempt(list);

@@ -1,0 +1,40 @@
+"""What the database holds, and the usual troubles with it."""
+
+from dataclasses import asdict
+
+from api_calls import event, seen, send
+from made_site import ARTICLES, LISTS, SECTIONS
+
+from recsys.lifecycle.doctor import examine
+
+
+def test_the_data_are_counted(client):
+    data = client.get("/v1/data").json()
+    assert data["articles"] == {"catalogue": ARTICLES, "undescribed": 0}
+    assert data["log"]["impressions"] == LISTS
+    assert data["log"]["first"] < data["log"]["last"]
+    assert {content["modality"]: content["ok"] for content in data["contents"]} == {"title": 60, "image": 54}
+    assert {part["section"]: part["articles"] for part in data["sections"]} == dict.fromkeys(SECTIONS, 15)
+    assert data["newest_articles"][0]["article_id"] == "a59"
+
+
+def test_what_comes_in_counts(client):
+    before = client.get("/v1/data").json()
+    send(client, event(user="newcomer"), seen(["a1", "brand new"], user="newcomer"))
+    after = client.get("/v1/data").json()
+    assert after["newest_readers"][0] == "newcomer"
+    assert after["log"]["readers"] == before["log"]["readers"] + 1
+    assert (after["log"]["clicks"], after["log"]["impressions"]) == (before["log"]["clicks"] + 1, LISTS + 1)
+    assert after["articles"]["undescribed"] == 1
+
+
+def test_an_empty_database_is_described(bare):
+    data = bare.get("/v1/data").json()
+    assert data["log"] == {"impressions": 0, "clicks": 0, "readers": 0, "first": None, "last": None}
+    assert (data["contents"], data["sections"], data["newest_articles"], data["newest_readers"]) == ([], [], [], [])
+
+
+def test_troubles_are_found_as_by_the_doctor(bare, settings):
+    findings = bare.get("/v1/findings").json()["findings"]
+    assert findings == [asdict(finding) for finding in examine(settings)]
+    assert findings
