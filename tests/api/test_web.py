@@ -95,7 +95,7 @@ def test_a_stranger_gets_a_list_and_an_address_of_their_own(page: Any) -> None:
     page.get_by_role("button", name="Recommend").click()
     page.get_by_text("Nothing: they get what is trending").wait_for()
     assert len(shown(page)) == 4
-    assert all("sport" in text for text in page.locator("#list .soft:first-of-type").all_inner_texts())
+    assert all("sport" in text for text in page.locator("#list > li > div > p.soft").all_inner_texts())
     assert "user=a+stranger+%2F+with+a+slash" in page.url
     page.complaints.clear()  # the 404 of somebody unknown
 
