@@ -6,8 +6,9 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.deps import SessionsDep, SettingsDep
+from api.deps import LiveDep, SessionsDep, SettingsDep
 from api.fields import instant
+from api.problems import without_paths
 from api.security import needs
 from recsys.database import overview
 from recsys.lifecycle.doctor import examine
@@ -66,8 +67,14 @@ class DataOut(BaseModel):
     log: LogOut
     contents: list[ContentsOut]
     sections: list[SectionOut] = Field(description="the largest first")
-    newest_articles: list[TitledOut]
-    newest_readers: list[str] = Field(description="who clicked last, newest first")
+
+
+class NewestOut(BaseModel):
+    """Names to begin with."""
+
+    articles: list[TitledOut] = Field(description="those that came last and have a title, newest first")
+    readers: list[str] = Field(description="who clicked last, newest first")
+    sections: list[str]
 
 
 class FindingOut(BaseModel):
@@ -86,24 +93,33 @@ class FindingsOut(BaseModel):
 
 @router.get("/data", dependencies=[needs("admin")])
 def describe_data(sessions: SessionsDep) -> DataOut:
-    """Counts of articles, events and vectors, and who clicked last; on a long log it takes seconds: all is counted."""
+    """Counts of articles, events and vectors; on a long log it takes seconds, since all is counted."""
     with sessions() as session:
         found = overview.overview(session, MOST_SECTIONS)
-        newest = overview.newest_articles(session, MOST_NEWEST)
-        readers = overview.newest_readers(session, MOST_NEWEST)
     first, last = (None, None) if found.span is None else map(instant, found.span)
     return DataOut(
         articles=ArticleCountsOut(catalogue=found.catalogue, undescribed=found.undescribed),
         log=LogOut(impressions=found.impressions, clicks=found.clicks, readers=found.readers, first=first, last=last),
         contents=[ContentsOut.model_validate(contents, from_attributes=True) for contents in found.contents],
         sections=[SectionOut(section=section, articles=count) for section, count in found.sections.items()],
-        newest_articles=[TitledOut(article_id=article_id, title=title) for article_id, title in newest],
-        newest_readers=readers,
     )
+
+
+@router.get("/newest", dependencies=[needs("admin")])
+def list_newest(sessions: SessionsDep, live: LiveDep) -> NewestOut:
+    """Articles and readers to begin with, and the sections, where one knows no id yet; nothing is counted for it."""
+    with sessions() as session:
+        newest = overview.newest_articles(session, MOST_NEWEST)
+        readers = overview.newest_readers(session, MOST_NEWEST)
+    articles = [TitledOut(article_id=article_id, title=title) for article_id, title in newest]
+    return NewestOut(articles=articles, readers=readers, sections=sorted(live.world.catalogue.sections))
 
 
 @router.get("/findings", dependencies=[needs("admin")])
 def find_troubles(settings: SettingsDep) -> FindingsOut:
     """Look for the usual troubles of log, model and host, as `recsys doctor` does; it takes seconds on a long log."""
-    findings = [FindingOut.model_validate(finding, from_attributes=True) for finding in examine(settings)]
-    return FindingsOut(findings=findings)
+    found = [
+        FindingOut(severity=one.severity, what=without_paths(one.what, settings), do=without_paths(one.do, settings))
+        for one in examine(settings)
+    ]
+    return FindingsOut(findings=found)

@@ -1,8 +1,9 @@
 """Pages for people. They are files that hold no data: their scripts ask the API, with a key where it takes one."""
 
 from pathlib import Path
+from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -19,7 +20,19 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
 }
-assets = StaticFiles(directory=FOLDER)
+
+
+class _Assets(StaticFiles):
+    """Scripts and styles, which a browser asks for again: an old script does not fit a new page."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """A file with the headers of the pages."""
+        answer = super().file_response(*args, **kwargs)
+        answer.headers.update(HEADERS)
+        return answer
+
+
+assets = _Assets(directory=FOLDER)
 
 
 @router.get("/")

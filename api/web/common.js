@@ -29,10 +29,10 @@ export async function api(path, { method = "GET", body } = {}) {
     headers: { ...credentials(), ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
-  const said = answer.status === 204 ? null : await answer.json();
+  const said = await answer.json().catch(() => null); // a proxy's own answer is no JSON
   if (answer.ok) return said;
-  if (answer.status === 401) keyForm.hidden = false;
-  throw Object.assign(new Error(said.detail ?? answer.statusText), { status: answer.status });
+  const why = said?.detail ?? `${answer.status} ${answer.statusText}`;
+  throw Object.assign(new Error(why), { status: answer.status, problem: said });
 }
 
 /** The same for what is only a help: something else where the key may not see it. */
@@ -45,14 +45,15 @@ export async function maybe(path, otherwise) {
   }
 }
 
-/** Run a step of a page: tell what went wrong, or take back what was told before. */
+/** Run a step of a page and tell what went wrong; the next step takes that back. */
 export async function attempt(step) {
+  notice.hidden = true;
   try {
     await step();
-    notice.hidden = true;
   } catch (error) {
     notice.textContent = error.message;
     notice.hidden = false;
+    keyForm.hidden = error.status !== 401 && sessionStorage.getItem(KEY) === null; // another key may be the way out
   }
 }
 
@@ -61,14 +62,14 @@ export function picture(url) {
   if (!url) return h("span", { className: "blank" });
   const image = h("img", { alt: "", loading: "lazy", referrerPolicy: "no-referrer" });
   image.addEventListener("error", () => image.replaceWith(h("span", { className: "blank" })), { once: true });
-  if (url.startsWith("/")) own(url, image);
+  if (url.startsWith("/")) own(url, image).catch(() => image.replaceWith(h("span", { className: "blank" })));
   else image.src = url;
   return image;
 }
 
 async function own(url, image) {
   const answer = await fetch(url.slice(1), { headers: credentials() });
-  if (!answer.ok) return image.replaceWith(h("span", { className: "blank" }));
+  if (!answer.ok) throw new Error(answer.statusText);
   image.src = URL.createObjectURL(await answer.blob());
   image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
 }
@@ -91,9 +92,11 @@ export const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).to
 /** The value of a name in the page's address. */
 export const asked = (name) => new URLSearchParams(location.search).get(name);
 
-/** Write a name into the page's address, so that it can be linked and gone back to. */
+/** Write a name into the page's address, so that it can be linked and gone back to; what nobody chose is no step. */
 export function remember(name, value) {
-  if (asked(name) !== value) history.pushState(null, "", `?${new URLSearchParams({ [name]: value })}`);
+  const address = `?${new URLSearchParams({ [name]: value })}`;
+  if (asked(name) === null) history.replaceState(null, "", address);
+  else if (asked(name) !== value) history.pushState(null, "", address);
 }
 
 function credentials() {
@@ -103,6 +106,8 @@ function credentials() {
 
 keyForm.addEventListener("submit", (event) => {
   event.preventDefault();
-  sessionStorage.setItem(KEY, new FormData(keyForm).get("key").trim());
+  const key = new FormData(keyForm).get("key").trim();
+  if (key) sessionStorage.setItem(KEY, encodeURI(key)); // a header takes no other letters, and no key has them
+  else sessionStorage.removeItem(KEY);
   location.reload();
 });

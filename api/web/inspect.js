@@ -6,11 +6,13 @@ const BY = ["fused", "title", "image"];
 const MOST = 10; // neighbours of each kind
 const form = byId("ask");
 const search = byId("search");
+let turn = 0; // what was asked for: an answer that comes late must not replace a newer one
 
-async function inspect() {
-  const id = form.elements.article.value.trim();
+async function inspect(id) {
+  const mine = ++turn;
   const place = `articles/${encodeURIComponent(id)}`;
   const [article, ...found] = await Promise.all([api(place), ...BY.map((by) => similar(place, by))]);
+  if (mine !== turn) return;
   remember("article", id);
   fill("article", shown(article));
   fill("about", "Cosines; each column ranks all articles in its own way.");
@@ -28,14 +30,16 @@ async function similar(place, by) {
 }
 
 async function look() {
+  const mine = ++turn;
   const text = search.elements.text.value.trim();
   const [file] = search.elements.image.files;
   fill("about", "Searching; the first search loads the encoders.");
   const body = { limit: MOST, ...(text && { text }), ...(file && { image: await data_url(file) }) };
   const found = await api("search", { method: "POST", body }).catch((error) => {
-    fill("about", "");
+    if (mine === turn) fill("about", "");
     throw error;
   });
+  if (mine !== turn) return;
   fill("article");
   fill("about", `By ${found.by.join(" and ")}.`);
   fill("columns", column("nearest articles", found.items, "Nothing was found."));
@@ -70,26 +74,28 @@ function column(by, items, otherwise) {
         h("ul", { className: "bars" }, bar("", item.similarity, 1, figure(item.similarity))))))));
 }
 
-async function begin() {
-  const article = asked("article");
-  if (article) await open(article); // before the names to choose from: to count a long log takes seconds
-  const { newest_articles: newest } = await maybe("data", { newest_articles: [] });
-  fill("articles", newest.map(({ article_id, title }) => h("option", { value: article_id, label: title ?? article_id })));
-  if (!article) await open(newest[0]?.article_id ?? "");
-}
-
 async function open(article) {
   form.elements.article.value = article;
-  if (article) await inspect();
+  if (article) return inspect(article);
+  turn++;
+  for (const id of ["article", "about", "columns"]) fill(id);
+}
+
+/** Names to choose from; the first of them where nothing was asked for until they are there. */
+async function offer() {
+  const { articles } = await maybe("newest", { articles: [] });
+  fill("articles", articles.map(({ article_id, title }) => h("option", { value: article_id, label: title ?? article_id })));
+  if (turn === 0 && form.elements.article.value === "" && articles.length) await open(articles[0].article_id);
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  attempt(inspect);
+  attempt(() => inspect(form.elements.article.value.trim()));
 });
 search.addEventListener("submit", (event) => {
   event.preventDefault();
   attempt(look);
 });
 window.addEventListener("popstate", () => attempt(() => open(asked("article") ?? "")));
-attempt(begin);
+if (asked("article")) attempt(() => open(asked("article")));
+offer().catch((error) => attempt(() => { throw error; }));

@@ -1,6 +1,6 @@
 // Model versions, which one is live, and the ways to another one.
 
-import { api, attempt, byId, figure, fill, h, number, percent, when } from "./common.js";
+import { api, attempt, byId, figure, fill, h, maybe, number, percent, when } from "./common.js";
 
 const EVERY = 1000; // milliseconds between two looks at a job
 const OVER = ["done", "failed"];
@@ -27,10 +27,14 @@ function row(version, live) {
 }
 
 function verdict({ version, live, share, difference, confidence, significant }) {
-  const gained = difference === null ? "too little was seen to compare" : `CTR differs by ${percent(difference)}`;
-  const sure = significant === null || confidence === null ? "" : ` (${confidence.map(percent).join(" to ")})`;
-  return `Experiment: ${version} has ${percent(share)} of the readers beside ${live}; ${gained}${sure}.`;
+  const who = `Experiment: ${version} has ${percent(share)} of the readers beside ${live}`;
+  if (difference === null) return `${who}; too little was seen to compare.`;
+  const interval = confidence === null ? "" : ` (${confidence.map(points).join(" to ")})`;
+  const sure = { true: "significant", false: "not significant", null: "too little was seen to call that significant" };
+  return `${who}; its CTR differs by ${points(difference)} points${interval}: ${sure[significant]}.`;
 }
+
+const points = (value) => (100 * value).toFixed(1);
 
 function promoting(version) {
   const button = h("button", { type: "button", ariaLabel: `Promote ${version}` }, "Promote");
@@ -45,8 +49,16 @@ function act(question, path) {
   });
 }
 
+/** Ask for a retraining, or follow the one that waits or runs already. */
 async function retrain() {
-  const { job_id } = await api("retrain", { method: "POST" });
+  const { job_id } = await api("retrain", { method: "POST" }).catch((error) => {
+    if (error.problem?.job_id) return error.problem;
+    throw error;
+  });
+  await watch(job_id);
+}
+
+async function watch(job_id) {
   byId("retrain").disabled = true;
   try {
     await follow(job_id);
@@ -58,7 +70,7 @@ async function retrain() {
 
 async function follow(job_id) {
   for (;;) {
-    const job = await api(`jobs/${encodeURIComponent(job_id)}`);
+    const job = await again(`jobs/${encodeURIComponent(job_id)}`);
     const { stage, done, total } = job.progress ?? {};
     const part = total ? ` ${number(done)} of ${number(total)}` : "";
     fill("job", job.status === "running" ? `${stage ?? "running"}${part}` : job.error ?? job.result?.why ?? job.status);
@@ -67,6 +79,24 @@ async function follow(job_id) {
   }
 }
 
+/** Ask until there is an answer: a job of hours outlasts a server that is busy, or away for a moment. */
+async function again(path) {
+  for (;;) {
+    try {
+      return await api(path);
+    } catch (error) {
+      if (error.status !== undefined && error.status < 500) throw error;
+      await new Promise((resolve) => setTimeout(resolve, EVERY));
+    }
+  }
+}
+
+async function begin() {
+  await list();
+  const { jobs: [newest] } = await maybe("jobs?limit=1", { jobs: [] });
+  if (newest && !OVER.includes(newest.status)) await watch(newest.job_id);
+}
+
 byId("retrain").addEventListener("click", () => attempt(retrain));
 byId("rollback").addEventListener("click", () => act("Go back to the version that was live before?", "models/rollback"));
-attempt(list);
+attempt(begin);

@@ -6,8 +6,7 @@ const form = byId("ask");
 const MOVED = 5; // inputs of the ranking head that are shown of each article
 let shown = 0; // lists asked for: an answer that comes late must not replace a newer one
 
-async function recommend() {
-  const user = form.elements.user.value.trim();
+async function recommend(user) {
   const place = `users/${encodeURIComponent(user)}`;
   const query = new URLSearchParams({ limit: form.elements.limit.value, explain: true, log: false });
   if (form.elements.section.value) query.set("section", form.elements.section.value);
@@ -16,7 +15,7 @@ async function recommend() {
   if (turn !== shown) return;
   remember("user", user);
   const degraded = answer.degraded ? " The database does not answer: this is from what the process remembers." : "";
-  fill("about", `By model ${answer.model_version}.${degraded}`);
+  fill("about", `For ${user}, by model ${answer.model_version}.${degraded}`);
   fill("list", answer.items.map((item) => card(user, item)));
   tell(known);
 }
@@ -26,14 +25,15 @@ async function known_of(place) {
     return await api(`${place}?limit=20`);
   } catch (error) {
     if (error.status === 404) return null;
+    if (error.status === 503) return undefined; // the list may be there all the same
     throw error;
   }
 }
 
 function tell(known) {
-  fill("counts", known === null
-    ? "Nothing: they get what is trending and fresh."
-    : `${known.clicks} clicks, ${known.dismissed} dismissed, ${known.impressions} lists seen.`);
+  if (known === undefined) fill("counts", "The database does not say at the moment.");
+  else if (known === null) fill("counts", "Nothing: they get what is trending and fresh.");
+  else fill("counts", `${known.clicks} clicks, ${known.dismissed} dismissed, ${known.impressions} lists seen.`);
   fill("past", (known?.history ?? []).map((past) => h("li", {},
     link(past.article_id, past.title ?? past.article_id), " ",
     past.type === "dismiss" ? h("span", { className: "tag" }, "dismissed") : null, " ", when(past.at))));
@@ -69,34 +69,37 @@ function why(explanation) {
 
 function reacting(user, item, type, text) {
   const button = h("button", { type: "button", ariaLabel: `${text}: ${item.title ?? item.article_id}` }, text);
+  // one id for each button: pressed twice, or sent again after an answer that was lost, it counts once
+  const event = { event_id: `page-${Date.now()}-${Math.random()}`, type, user_id: user, article_id: item.article_id };
   button.addEventListener("click", () => attempt(async () => {
-    const event = { event_id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, type, user_id: user };
-    const said = await api("events", {
-      method: "POST", body: { events: [{ ...event, article_id: item.article_id, at: new Date().toISOString() }] },
-    });
+    const events = [{ ...event, at: new Date().toISOString() }];
+    const said = await api("events", { method: "POST", body: { events } });
     if (said.rejected.length) throw new Error(said.rejected[0].reason);
-    await recommend();
+    await recommend(user);
+    byId("about").focus(); // the button that had it is gone
   }));
   return button;
 }
 
-async function begin() {
-  const user = asked("user");
-  if (user) await open(user); // before the names to choose from: to count a long log takes seconds
-  const data = await maybe("data", { newest_readers: [], sections: [] });
-  fill("readers", data.newest_readers.map((id) => h("option", { value: id })));
-  form.elements.section.append(...data.sections.map(({ section }) => h("option", { value: section }, section)));
-  if (!user) await open(data.newest_readers[0] ?? "");
-}
-
 async function open(user) {
   form.elements.user.value = user;
-  if (user) await recommend();
+  if (user) return recommend(user);
+  shown++;
+  for (const id of ["about", "list", "counts", "past"]) fill(id);
+}
+
+/** Names to choose from; the first of them where nothing was asked for until they are there. */
+async function offer() {
+  const { readers, sections } = await maybe("newest", { readers: [], sections: [] });
+  fill("readers", readers.map((id) => h("option", { value: id })));
+  form.elements.section.append(...sections.map((section) => h("option", { value: section }, section)));
+  if (shown === 0 && form.elements.user.value === "" && readers.length) await open(readers[0]);
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  attempt(recommend);
+  attempt(() => recommend(form.elements.user.value.trim()));
 });
 window.addEventListener("popstate", () => attempt(() => open(asked("user") ?? "")));
-attempt(begin);
+if (asked("user")) attempt(() => open(asked("user")));
+offer().catch((error) => attempt(() => { throw error; }));

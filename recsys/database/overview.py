@@ -53,11 +53,11 @@ def overview(session: Session, most_sections: int) -> Overview:
 
 
 def newest_articles(session: Session, limit: int) -> list[tuple[str, str | None]]:
-    """Ids and titles of the articles published last, newest first."""
+    """Ids and titles of the articles that came last, newest first."""
     there = select(ArticleRow.article_id, ArticleRow.title).where(
-        ArticleRow.deleted_at.is_(None), ArticleRow.title > ""
+        ArticleRow.deleted_at.is_(None), ArticleRow.title.is_not(None)
     )
-    newest = there.order_by(ArticleRow.published_at.desc().nulls_last(), ArticleRow.key.desc()).limit(limit)
+    newest = there.order_by(ArticleRow.key.desc()).limit(limit)
     return [(article_id, title) for article_id, title in session.execute(newest)]
 
 

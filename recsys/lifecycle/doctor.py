@@ -27,8 +27,9 @@ def _examine_database(settings: Settings, now: Timestamp) -> list[Finding]:
         encoders = expected_ids(settings)
     except RecsysError as trouble:
         return [error(str(trouble), "Restore the encoder's files, or the variable that names it.")]
-    with sessions() as session:
-        visit = Visit(session, settings, encoders, now)
-        found = [finding for check in CHECKS for finding in check(visit)]
-    sessions.kw["bind"].dispose()
-    return found
+    try:
+        with sessions() as session:
+            visit = Visit(session, settings, encoders, now)
+            return [finding for check in CHECKS for finding in check(visit)]
+    finally:
+        sessions.kw["bind"].dispose()

@@ -192,8 +192,11 @@ class Live:
                 log.exception("the database could not be followed, trying again")
 
     def _read(self) -> None:
+        before = self.world
         self.read_on()
         self.database.answered()
+        if self.world is not before:  # no ground serves any more: the next reader would make one
+            self._prepare()
 
     def _choose(self) -> None:
         """A log that is folded anew takes long, and no version waits for that."""

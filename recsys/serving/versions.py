@@ -75,6 +75,7 @@ class Versions:
             with self.lock:
                 self.models, self.live, self.experiment = served, live, experiment
         self._catch_up(sessions, served.values(), AT_A_LOOK)
+        self._ahead.clear()
         self._tell(troubles)
         for model in new:
             self._warn_of_other_encoders(model)

@@ -29,7 +29,7 @@ WRITES = {
 }  # fmt: skip
 ADMINS = {
     ("post", "/v1/models/{version}/promote"), ("post", "/v1/models/rollback"), ("get", "/v1/audit"),
-    ("get", "/v1/data"), ("get", "/v1/findings"),
+    ("get", "/v1/data"), ("get", "/v1/newest"), ("get", "/v1/findings"),
 }  # fmt: skip
 
 

@@ -39,7 +39,9 @@ def test_scripts_name_only_what_is_there(bare):
         assert "innerHTML" not in text
         for name in re.findall(r'from "\./([^"]+)"', text):
             answer = bare.get(f"/assets/{name}")
-            assert answer.headers["content-type"].startswith("text/javascript")
+            assert answer.headers["content-type"].partition(";")[0] in ("text/javascript", "application/javascript")
+            assert answer.headers["cache-control"] == "no-cache"  # else an old script would meet a new page
+            assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_elements_that_scripts_ask_for_are_in_their_page():
