@@ -14,7 +14,7 @@ from recsys.evaluation import metrics
 from recsys.evaluation.bootstrap import bootstrap_mean
 from recsys.evaluation.live import requests
 from recsys.features.examples import HISTORY
-from recsys.features.state import CLICKS
+from recsys.features.state import CLICKS, lately
 from recsys.lifecycle.judging import evaluate
 from recsys.pipeline import filters, scorer, sources
 from recsys.pipeline.situation import Reader, Request
@@ -97,8 +97,7 @@ def by_clicks(half_life: int) -> Ranker:
     """Decayed clicks at one of the fold's half-lives."""
 
     def scores(reader: Reader, request: Request, pool: Ints) -> tuple[Ints, Floats]:
-        query = sources.Query(None, reader.world, request, pool)  # type: ignore[arg-type]  # it asks no index
-        return pool, sources.decayed(query, CLICKS, half_life)
+        return pool, lately(reader.world.state, pool, CLICKS, half_life, request.at)
 
     return scores
 

@@ -34,7 +34,7 @@ async function look() {
   const text = search.elements.text.value.trim();
   const [file] = search.elements.image.files;
   fill("about", "Searching; the first search loads the encoders.");
-  const body = { limit: MOST, ...(text && { text }), ...(file && { image: await data_url(file) }) };
+  const body = { limit: MOST, ...(text && { text }), ...(file && { image: await dataUrl(file) }) };
   const found = await api("search", { method: "POST", body }).catch((error) => {
     if (mine === turn) fill("about", "");
     throw error;
@@ -45,7 +45,7 @@ async function look() {
   fill("columns", column("nearest articles", found.items, "Nothing was found."));
 }
 
-function data_url(file) {
+function dataUrl(file) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result);

@@ -11,7 +11,7 @@ async function recommend(user) {
   const query = new URLSearchParams({ limit: form.elements.limit.value, explain: true, log: false });
   if (form.elements.section.value) query.set("section", form.elements.section.value);
   const turn = ++shown;
-  const [answer, known] = await Promise.all([api(`${place}/recommendations?${query}`), known_of(place)]);
+  const [answer, known] = await Promise.all([api(`${place}/recommendations?${query}`), knownOf(place)]);
   if (turn !== shown) return;
   remember("user", user);
   const degraded = answer.degraded ? " The database does not answer: this is from what the process remembers." : "";
@@ -20,7 +20,7 @@ async function recommend(user) {
   tell(known);
 }
 
-async function known_of(place) {
+async function knownOf(place) {
   try {
     return await api(`${place}?limit=20`);
   } catch (error) {

@@ -16,7 +16,7 @@ from recsys.settings import Settings
 
 REQUIRED = bool(os.environ.get("RECSYS_TESTS_REQUIRE_ALL"))
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-SOON = 20_000.0  # milliseconds that a page may take on a busy machine
+SECONDS = 20.0  # that a page may take on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def browser() -> Iterator[Any]:
 def page(browser: Any, http: httpx.Client) -> Iterator[Any]:
     """A new tab on the site; whatever its console complains of fails the test."""
     tab = browser.new_page(base_url=str(http.base_url))
-    tab.set_default_timeout(SOON)
+    tab.set_default_timeout(1000 * SECONDS)
     complaints: list[str] = []
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     tab.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
@@ -76,12 +76,11 @@ def test_what_is_read_there_changes_the_next_list(page: Any, http: httpx.Client)
     first = page.locator("#list > li").first
     first.wait_for()
     read = shown(page)[0]
-    first.get_by_role("button", name="Read").click()
-    page.wait_for_function("id => document.querySelector('#list > li').dataset.article !== id", arg=read)
-    assert read not in shown(page)
+    first.get_by_role("button", name="Read:").click()
+    until(lambda: read not in shown(page), SECONDS)
     assert http.get("/v1/users/u1").json()["history"][0]["article_id"] == read
     waved = shown(page)[0]
-    page.locator("#list > li").first.get_by_role("button", name="Dismiss").click()
+    page.locator("#list > li").first.get_by_role("button", name="Dismiss:").click()
     page.locator("#past .tag", has_text="dismissed").wait_for()
     assert waved not in shown(page)
 
@@ -106,7 +105,7 @@ def test_pictures_are_shown_and_what_has_none_is_not_broken(page: Any) -> None:
     assert page.locator("#article img").count() == 0
     image = page.locator("[data-by=title] img").first
     image.scroll_into_view_if_needed()
-    page.wait_for_function("image => image.complete && image.naturalWidth === 48", arg=image.element_handle())
+    until(lambda: image.evaluate("image => image.naturalWidth") == 48, SECONDS)
 
 
 def test_a_list_is_shown_while_the_database_says_nothing_of_the_reader(page: Any) -> None:
@@ -151,7 +150,7 @@ def test_a_text_finds_articles(page: Any, http: httpx.Client) -> None:
     page.goto("/inspect")
     page.get_by_label("What a text says").fill("the goalkeeper saves a penalty")
     page.get_by_role("button", name="Search").click()
-    page.get_by_text("By title.").wait_for(timeout=3 * SOON)  # the encoder is loaded now
+    page.get_by_text("By title.").wait_for(timeout=3000 * SECONDS)  # the encoder is loaded now
     sent = {"text": "the goalkeeper saves a penalty"}
     found = [item["title"] for item in http.post("/v1/search", json=sent, timeout=60).json()["items"]]
     assert page.locator("#columns h3").all_inner_texts() == found
@@ -217,14 +216,15 @@ def test_with_keys_a_page_asks_for_one(page: Any, http: httpx.Client, site: Sett
     sessions = open_sessions(site)
     with writing(sessions) as session:
         key = keys.create(session, "a person", ("read",), at=time.time(), who="a test")
-    until(lambda: http.get("/v1/models").status_code == 401, 10)
+    until(lambda: http.get("/v1/models").status_code == 401, SECONDS)
     page.goto("/inspect?article=a1")
     assert "API key" in notice(page)
     enter(page, keys.PREFIX + "0" * 43)
     page.get_by_text("This API key is unknown").wait_for()
     enter(page, key)
     page.locator("#article img").wait_for()
-    page.wait_for_function("document.querySelector('#article img').naturalWidth === 48")  # fetched with the key
+    image = page.locator("#article img")
+    until(lambda: image.evaluate("image => image.naturalWidth") == 48, SECONDS)  # fetched with the key
     page.goto("/models")
     page.locator("#versions tr").first.wait_for()
     page.get_by_role("button", name="Retrain").click()
