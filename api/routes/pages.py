@@ -1,14 +1,22 @@
 """Pages for people. They are files that hold no data: their scripts ask the API, with a key where it takes one."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from fastapi import APIRouter, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 router = APIRouter(include_in_schema=False)
 
+PAGES = (  # path, name of its files, title
+    ("/", "reader", "Reader"),
+    ("/inspect", "inspect", "Similarity"),
+    ("/models", "models", "Models"),
+    ("/data", "data", "Data"),
+)
 FOLDER = Path(__file__).parent.parent / "web"
 HEADERS = {
     # scripts and styles of this server alone, so that no title or id can become one; pictures may be anywhere
@@ -35,29 +43,19 @@ class _Assets(StaticFiles):
 assets = _Assets(directory=FOLDER)
 
 
-@router.get("/")
-async def reader() -> FileResponse:
-    """What a reader gets, and why."""
-    return _page("reader")
+def _answer(html: str) -> Callable[[], Awaitable[HTMLResponse]]:
+    async def page() -> HTMLResponse:
+        return HTMLResponse(html, headers=HEADERS)
+
+    return page
 
 
-@router.get("/inspect")
-async def inspect() -> FileResponse:
-    """What is similar to an article, a text or a picture."""
-    return _page("inspect")
+def _html(path: str, name: str, title: str) -> str:
+    """The shell that all pages share, around what is a page's own; its link in the navigation is marked."""
+    link = f'<a href="{path.removeprefix("/") or "./"}"'
+    shell = (FOLDER / "shell.html").read_text("utf-8").replace(link, f'{link} aria-current="page"')
+    return Template(shell).substitute(title=title, name=name, main=(FOLDER / f"{name}.html").read_text("utf-8"))
 
 
-@router.get("/models")
-async def models() -> FileResponse:
-    """The model versions."""
-    return _page("models")
-
-
-@router.get("/data")
-async def data() -> FileResponse:
-    """What the database holds."""
-    return _page("data")
-
-
-def _page(name: str) -> FileResponse:
-    return FileResponse(FOLDER / f"{name}.html", headers=HEADERS)
+for _path, _name, _title in PAGES:
+    router.add_api_route(_path, _answer(_html(_path, _name, _title)))

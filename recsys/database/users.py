@@ -29,9 +29,16 @@ READER = func.coalesce(USERS.c.merged_into, USERS.c.key).label("reader")
 ERASED_SINCE = select(AUDIT.c.subject).where(AUDIT.c.at >= bindparam("at", type_=SECONDS), AUDIT.c.action == ERASED)
 USER_IDS: BindParameter[str] = bindparam("user_ids", expanding=True)
 OWNER = USERS.alias("owner")
+# both hold what they find: nobody erases or merges these readers before the transaction ends
 KEYS = (
     select(USERS.c.user_id, READER)
     .where(USERS.c.user_id.in_(USER_IDS))
+    .order_by(USERS.c.key)
+    .with_for_update(read=True, key_share=True)
+)
+READERS = (
+    select(USERS.c.key, READER)
+    .where(USERS.c.key.in_(bindparam("keys", expanding=True)))
     .order_by(USERS.c.key)
     .with_for_update(read=True, key_share=True)
 )
@@ -177,9 +184,7 @@ def readers_now(session: Session, keys: Iterable[int]) -> dict[int, int]:
     """
     found: dict[int, int] = {}
     for chunk in chunks(sorted(keys)):
-        statement = select(USERS.c.key, READER).where(USERS.c.key.in_(chunk)).order_by(USERS.c.key)
-        rows = session.execute(statement.with_for_update(read=True, key_share=True))
-        found.update((row.key, row.reader) for row in rows)
+        found.update((key, reader) for key, reader in session.execute(READERS, {"keys": chunk}))
     return found
 
 

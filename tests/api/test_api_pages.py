@@ -26,6 +26,14 @@ def test_a_page_is_html_that_runs_nothing_of_others(bare, path):
 
 
 @pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_whole_and_knows_its_place(bare, path):
+    text = bare.get(path).text
+    assert re.findall(r'<a href="([^"]+)" aria-current="page">', text) == [path.removeprefix("/") or "./"]
+    assert "$" not in text
+    assert text.count("<h1>") == 1
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_all_that_a_page_names_is_there(bare, path):
     names = re.findall(r'(?:href|src)="([^"]+)"', bare.get(path).text)
     assert {"./", "inspect", "models", "data", "docs", "assets/style.css"} <= set(names)
