@@ -11,6 +11,7 @@ from recsys.model.user_tower import BlockwiseUserTower, Recency, UserTower, User
 
 PROFILE_FADE = 0.1  # logits by which a click counts less than the next newer one, at the start
 SHORTEST = 0.1  # below it a direction means nothing yet: an id that begins at zero would get a gradient without end
+NARROWER = 0.8  # the scores of articles without clicks: the highest of many guesses are partly luck
 CLICK_KNOTS = 6  # log4 of 1 + clicks: 0, 3, 15, 63, 255, 1023
 
 
@@ -36,8 +37,8 @@ class ClickBlend(nn.Module):
     Curves over log clicks. Training also shows articles as if no click of theirs were known, so that the values at 0
     are learnt against articles that are known well. But what reads content has met those articles in other steps, and
     is less right about one that it never met: outside training the content score counts ``faith`` times as much at
-    0 clicks. Nor are articles that nobody clicked as popular as those: ``newcomers`` moves them, see
-    ``recsys.training.newcomers``.
+    0 clicks, and both scores together ``NARROWER``. Nor are articles that nobody clicked as popular as those:
+    ``newcomers`` moves them, see ``recsys.training.newcomers``.
     """
 
     newcomers: Tensor  # ()
@@ -56,8 +57,9 @@ class ClickBlend(nn.Module):
         scale, content, offset = (interpolated(curve, knot) for curve in (self.scale, self.content, self.offset))
         if self.training:
             return scale.exp(), content.exp(), offset
-        new = (clicks == 0).float()
-        return scale.exp(), (content + new * math.log(self.faith)).exp(), offset + new * self.newcomers
+        new, narrower = (clicks == 0).float(), math.log(NARROWER)
+        content = content + new * (math.log(self.faith) + narrower)
+        return (scale + new * narrower).exp(), content.exp(), offset + new * self.newcomers
 
 
 class TwoTowers(nn.Module):
@@ -70,7 +72,7 @@ class TwoTowers(nn.Module):
             FusionConfig(dims, ids, config.dim, config.gate, config.modality_dropout, config.id_dropout)
         )
         self.user = _user_tower(UserTowerConfig(config.dim, config.hidden, config.history), self.fusion.blocks)
-        self.profile = Recency(config.history, PROFILE_FADE)
+        self.profile = Recency(config.history, [PROFILE_FADE])
         self.blend = ClickBlend(config.content, config.faith)
         self.log_temperature = nn.Parameter(torch.tensor(config.temperature).log())
 

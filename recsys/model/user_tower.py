@@ -1,6 +1,6 @@
 """The user side: a history of item vectors, newest 50, to one vector in the same space."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -21,48 +21,34 @@ class UserTowerConfig:
     history: int = 50  # newest clicks that count
 
 
-@dataclass(frozen=True)
-class When:
-    """The clicks of histories as a recency reads them."""
-
-    newer: Tensor  # (batch, history) how many came after each
-    counted: Tensor  # (batch, history) bool, the newest ones
-    left_out: Tensor  # (batch, history) bool, all others where there is any that counts
-    near: Tensor  # (batch, history, AGE_KNOTS) how near its age is to each knot
-
-
-def when(age: Tensor, mask: Tensor, most: int) -> When:
-    """The newest ``most`` clicks by age in seconds (batch, history); the mask is False for padding."""
-    newer = mask.flip(1).cumsum(1).flip(1) - 1
-    counted = mask & (newer < most)
-    near = _near(torch.log2(age.clamp(min=0) + 1) / AGE_STEP, AGE_KNOTS)
-    return When(newer.clamp(0, most - 1), counted, counted.any(1, keepdim=True) & ~counted, near)
-
-
 class Recency(nn.Module):
-    """Attention over a history by how many clicks came after and by how long ago it was.
+    """Attention over a history by how many clicks came after and by how long ago it was, in heads of different memory.
 
-    A table by position from the newest click plus a curve over log age, interpolated between knots; both learned.
+    A table by position from the newest click plus a curve over log age, interpolated between knots; both learned. Each
+    head begins with its own fade: the logits by which a click counts less than the next newer one.
     """
 
-    def __init__(self, history: int, fade: float) -> None:
+    def __init__(self, history: int, fades: Sequence[float]) -> None:
         super().__init__()
         self.history = history
-        self.by_position = nn.Parameter(-fade * torch.arange(history, dtype=torch.float32))
-        self.by_age = nn.Parameter(torch.zeros(AGE_KNOTS))
+        self.by_position = nn.Parameter(-torch.outer(torch.arange(history), torch.tensor(fades)))
+        self.by_age = nn.Parameter(torch.zeros(AGE_KNOTS, len(fades)))
 
     def forward(self, interest: Tensor | float, age: Tensor, mask: Tensor) -> Tensor:
-        """Weights (batch, history) that sum to 1 over the newest clicks; all zeros without any.
+        """Weights (batch, history, heads) that sum to 1 over the newest clicks; all zeros without any.
 
-        ``interest`` (batch, history) is what else speaks for each click, in logits.
+        Args:
+            interest: (batch, history, heads) what else speaks for each click, in logits.
+            age: (batch, history) seconds from the click to the request.
+            mask: (batch, history) bool, False for padding.
         """
-        return self.weights(interest, when(age, mask, self.history))
-
-    def weights(self, interest: Tensor | float, clicks: When) -> Tensor:
-        """The same, where several ask about the same clicks."""
-        position = nn.functional.embedding(clicks.newer, self.by_position[:, None]).squeeze(-1)
-        logits = interest + position + clicks.near @ self.by_age
-        return torch.softmax(logits.masked_fill(clicks.left_out, -torch.inf), dim=1) * clicks.counted
+        newer = mask.flip(1).cumsum(1).flip(1) - 1
+        counted = mask & (newer < self.history)
+        left_out = counted.any(1, keepdim=True) & ~counted  # all of them, where none counts
+        near = _near(torch.log2(age.clamp(min=0) + 1) / AGE_STEP, AGE_KNOTS)
+        position = nn.functional.embedding(newer.clamp(0, self.history - 1), self.by_position)
+        logits = interest + position + near @ self.by_age
+        return torch.softmax(logits.masked_fill(left_out[..., None], -torch.inf), dim=1) * counted[..., None]
 
 
 class UserTower(nn.Module):
@@ -76,7 +62,7 @@ class UserTower(nn.Module):
         self.config = config
         self.hidden = nn.Linear(config.dim, config.hidden)
         self.query = nn.Linear(config.hidden, len(FADES), bias=False)
-        self.recency = nn.ModuleList([Recency(config.history, fade) for fade in FADES])
+        self.recency = Recency(config.history, FADES)
         self.out = nn.Linear(len(FADES) * config.dim, config.dim)
         with torch.no_grad():  # begins as the mean of the heads
             self.out.weight.copy_(torch.eye(config.dim).repeat(1, len(FADES)) / len(FADES))
@@ -91,8 +77,8 @@ class UserTower(nn.Module):
             mask: (batch, history) bool, False for padding.
         """
         clean = items.masked_fill(~mask[..., None], 0.0)
-        heads = self._weights(self._interest(clean), age, mask)
-        user: Tensor = self.out(torch.cat([(weights[..., None] * clean).sum(dim=1) for weights in heads], dim=1))
+        weights = self.recency(self._interest(clean), age, mask)
+        user: Tensor = self.out((weights.mT @ clean).flatten(1))
         return user
 
     def from_table(self, table: Tensor, rows: Tensor, age: Tensor, mask: Tensor) -> Tensor:
@@ -100,23 +86,20 @@ class UserTower(nn.Module):
 
         What attention asks of an item does not depend on the reader, so a training batch asks each item once.
         """
-        heads = self._weights(nn.functional.embedding(rows, self._interest(table)), age, mask)
-        user: Tensor = self.out(torch.cat([weighted_rows(table, rows, weights) for weights in heads], dim=1))
+        weights = self.recency(nn.functional.embedding(rows, self._interest(table)), age, mask)
+        heads = [weighted_rows(table, rows, head) for head in weights.unbind(-1)]
+        user: Tensor = self.out(torch.cat(heads, dim=1))
         return user
 
     def of_subsets(self, items: Tensor, age: Tensor, kept: Tensor) -> Tensor:
         """The same of subsets (s, history) of one reader's clicks: items (history, dim), age (history,)."""
-        heads = self._weights(self._interest(items)[None], age[None], kept)
-        user: Tensor = self.out(torch.cat([weights @ items for weights in heads], dim=1))
+        weights = self.recency(self._interest(items)[None], age[None], kept)
+        user: Tensor = self.out((weights.mT @ items).flatten(1))
         return user
 
     def _interest(self, items: Tensor) -> Tensor:
         logits: Tensor = self.query(torch.tanh(self.hidden(items)))
         return logits
-
-    def _weights(self, interest: Tensor, age: Tensor, mask: Tensor) -> list[Tensor]:
-        clicks, heads = when(age, mask, self.config.history), cast(Iterable[Recency], self.recency)
-        return [recency.weights(interest[..., head], clicks) for head, recency in enumerate(heads)]
 
 
 class BlockwiseUserTower(nn.Module):
@@ -162,7 +145,7 @@ class BlockwiseUserTower(nn.Module):
 
 def weighted_rows(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
     """Sum over a history (batch, history) of weighted rows of a table (n, dim): (batch, dim)."""
-    return nn.functional.embedding_bag(rows, table, mode="sum", per_sample_weights=weights)
+    return nn.functional.embedding_bag(rows, table, mode="sum", per_sample_weights=weights.contiguous())
 
 
 def interpolated(values: Tensor, place: Tensor) -> Tensor:

@@ -115,7 +115,7 @@ class Towers:
         """Content profiles (batch, c): recency-weighted means of content vectors (batch, history, c)."""
         with torch.inference_mode():
             weights = self.model.profile(0.0, torch.from_numpy(ages).float(), torch.from_numpy(mask))
-            return np.asarray(torch.einsum("bh,bhc->bc", weights, torch.from_numpy(items)))
+            return np.asarray((weights.mT @ torch.from_numpy(items))[:, 0])
 
     def blend(self, keys: Ints) -> Blend:
         """How the scores of these articles (n,) add up, by the training clicks known of them."""

@@ -12,6 +12,7 @@ from recsys.domain import Modality, RecsysError, Timestamp
 from recsys.pipeline.content import Content, ContentSpace
 from recsys.pipeline.histories import Histories
 from recsys.pipeline.towers import fusion_inputs
+from recsys.training.grades import graded_by_age
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Task:
     end: Ints  # (n,) behind its last
     target: Ints  # (n,) place of the clicked article
     negatives: Ints | None  # (n, k) places of articles shown beside it, or NONE
-    grades: Floats | None  # (n,) what each click counts; None: all alike
+    grades: Floats  # (n,) what each click counts
 
     @property
     def has_content(self) -> Bools:
@@ -91,7 +92,7 @@ class Batch:
     excluded: Tensor  # (batch, c) columns that the user had seen before
     uniform: float  # chance of every article to be sampled, whatever its clicks
     negatives: Tensor | None  # (batch, k), -1 for padding
-    grades: Tensor | None  # (batch,) what each example counts; None: all alike
+    grades: Tensor  # (batch,) what each example counts
     view: Tensor | None  # (modalities, u) which view of each article this step sees
 
     def to(self, device: torch.device) -> "Batch":
@@ -133,7 +134,7 @@ def make_task(
         end=end,
         target=target,
         negatives=None if shown is None else np.where(shown == NONE, NONE, np.searchsorted(keys, shown)),
-        grades=None if grades is None else grades[kept][histories.row],
+        grades=graded_by_age(histories.at) * (1.0 if grades is None else grades[kept][histories.row]),
     )
 
 
@@ -168,7 +169,7 @@ def draw(task: Task, rows: Ints, history: int, uniform: int, generator: np.rando
         excluded=torch.from_numpy(excluded[:, :-1]),
         uniform=uniform / len(task.keys),
         negatives=None if task.negatives is None else torch.from_numpy(item[shown]),
-        grades=None if task.grades is None else torch.from_numpy(task.grades[rows]).float(),
+        grades=torch.from_numpy(task.grades[rows]).float(),
         view=_drawn_views(task, len(needed), generator),
     )
 

@@ -1,4 +1,4 @@
-"""How much each click teaches: one that was left at once says less than one that was read.
+"""How much each click teaches: one that was left at once says less than one that was read, an old one less than a new.
 
 Weights of the loss by dwell time, bounded so that neither a bounce is nothing nor a tab left open everything, as in Xie
 and others, Reweighting Clicks with Dwell Time in Recommendation (WWW 2023); dwell times are about log-normal (Yi and
@@ -11,6 +11,7 @@ from recsys.columns import Bools, ClickColumns, Floats, Floats32, Ints
 from recsys.domain import Timestamp
 
 ENOUGH = 30.0  # seconds of reading make a whole click: the usual bound of a satisfied one (Fox and others, TOIS 2005)
+AGEING = 0.5  # share of a log: a click counts half as much as one that is so much of the log's clicks newer
 SETTLED = 3600.0  # seconds after a click became known its dwell time is known, if it ever will be
 
 
@@ -43,6 +44,16 @@ def grades_of(clicks: ClickColumns, until: Timestamp, bounce: float) -> Floats |
     shares = share_read(clicks.dwell[known], bounce)
     grades[known] = shares / shares.mean()
     return grades
+
+
+def graded_by_age(at: Floats) -> Floats:
+    """What clicks at these times (n,) count by how many came after, 1 on average: tastes and what is popular move on.
+
+    By their order and not by their ages, so that it is the same for a week's log as for one of twenty years.
+    """
+    older = np.searchsorted(np.sort(at), at, side="right") / len(at)
+    grades = 2.0 ** (older / AGEING)
+    return np.asarray(grades / grades.mean())
 
 
 def grades_of_rows(clicks: ClickColumns, grades: Floats, positions: Ints, keys: Ints) -> Floats32:

@@ -23,8 +23,8 @@ def sampled_softmax(
     target: Tensor,
     log_q: Tensor,
     excluded: Tensor,
+    grades: Tensor,
     negatives: Tensor | None = None,
-    grades: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of each target among the sampled articles.
 
@@ -37,14 +37,12 @@ def sampled_softmax(
         target: (batch,) column of the clicked article.
         log_q: (columns,) log chance that each was sampled.
         excluded: (batch, columns) bool, columns that are no negatives of that row (already clicked by that user).
+        grades: (batch,) what each click counts.
         negatives: (batch, k) scores of articles shown beside the click and not clicked, -inf for padding.
-        grades: (batch,) what each click counts; None: all alike.
     """
     corrected = logits - log_q
     own = torch.zeros_like(excluded).scatter_(1, target[:, None], True)
     corrected = corrected.masked_fill(excluded & ~own, -torch.inf)
     if negatives is not None:
         corrected = torch.cat([corrected, negatives], dim=1)
-    if grades is None:
-        return torch.nn.functional.cross_entropy(corrected, target)
     return (torch.nn.functional.cross_entropy(corrected, target, reduction="none") * grades).mean()

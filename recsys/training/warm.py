@@ -17,7 +17,8 @@ from recsys.training.towers import FitConfig
 FEWEST_LISTS = 50  # shown since; fewer teach nothing
 GENERATIONS = 14  # then from scratch: the content space and the scales of the inputs are those of the first
 WARM_SAMPLED_LISTS = 1500  # about so many lists get live articles added, for the pointwise stage
-GENTLER = 0.5  # of the learning rate, which keeps more of what was learnt before
+GENTLER = 0.5  # of the heads' learning rate, which keeps more of what was learnt before
+GENTLER_TOWERS = 0.2  # of theirs: Adam's first steps are as long for an id of few clicks as for one of many
 EPOCHS = 2
 REHEARSED = 1  # older lists for each new one, as far as there are honest inputs for them
 STEPS = 16  # of the towers, at least
@@ -25,7 +26,7 @@ STEPS = 16  # of the towers, at least
 
 def shorter_towers(config: FitConfig) -> FitConfig:
     """A training of towers that goes on from others."""
-    return replace(config, epochs=min(config.epochs, EPOCHS), min_steps=STEPS, rate=config.rate * GENTLER)
+    return replace(config, epochs=min(config.epochs, EPOCHS), min_steps=STEPS, rate=config.rate * GENTLER_TOWERS)
 
 
 def shorter_heads(config: HeadConfig) -> HeadConfig:

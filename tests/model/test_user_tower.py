@@ -93,7 +93,7 @@ def test_items_that_lack_a_block_are_no_history_of_it() -> None:
 
 
 def test_newer_clicks_weigh_more_at_the_start() -> None:
-    weights = Recency(50, 0.1)(0.0, torch.zeros(1, 5), torch.ones(1, 5, dtype=torch.bool))
+    weights = Recency(50, [0.1])(0.0, torch.zeros(1, 5), torch.ones(1, 5, dtype=torch.bool))[..., 0]
     assert (weights.diff() > 0).all()
     torch.testing.assert_close(weights.sum(), torch.tensor(1.0))
 
@@ -109,7 +109,7 @@ def test_gradients_reach_every_parameter(model: torch.nn.Module) -> None:
 
 def test_ages_of_any_size_are_finite() -> None:
     age = torch.tensor([[-5.0, 0.0, 1.0, 1e12]])
-    weights = Recency(50, 0.1)(0.0, age, torch.ones(1, 4, dtype=torch.bool))
+    weights = Recency(50, [0.1])(0.0, age, torch.ones(1, 4, dtype=torch.bool))[..., 0]
     assert weights.isfinite().all()
 
 

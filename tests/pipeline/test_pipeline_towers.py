@@ -4,7 +4,7 @@ import torch
 
 from recsys.columns import NONE
 from recsys.model.fusion import BEHAVIOUR, FUSIONS
-from recsys.model.two_towers import TowerConfig, TwoTowers
+from recsys.model.two_towers import NARROWER, TowerConfig, TwoTowers
 from recsys.pipeline.content import Content, ContentSpace
 from recsys.pipeline.towers import Blend, Towers, blended_scores
 
@@ -104,8 +104,9 @@ def test_the_blend_is_what_one_index_of_both_views_would_give(towers: Towers) ->
 def test_content_counts_more_for_an_article_without_clicks(towers: Towers) -> None:
     towers.model.blend.newcomers.fill_(0.7)
     blend = towers.blend(np.array([4, 3, 20]))  # 0, 1 and 300 clicks
-    np.testing.assert_allclose(blend.scale, 1)
-    np.testing.assert_allclose(blend.content, towers.config.content * np.array([towers.config.faith, 1, 1]), rtol=1e-5)
+    faith = np.array([NARROWER * towers.config.faith, 1, 1])
+    np.testing.assert_allclose(blend.scale, [NARROWER, 1, 1], rtol=1e-5)
+    np.testing.assert_allclose(blend.content, towers.config.content * faith, rtol=1e-5)
     np.testing.assert_allclose(blend.offset, [0.7, 0, 0], atol=1e-6)
 
 

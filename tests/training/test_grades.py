@@ -15,7 +15,7 @@ from recsys.columns import NONE, ClickColumns, Floats
 from recsys.pipeline.model import Model
 from recsys.training import fit as fit_room
 from recsys.training.fit import TrainingSet, fit
-from recsys.training.grades import ENOUGH, SETTLED, grades_of, grades_of_rows, share_read
+from recsys.training.grades import AGEING, ENOUGH, SETTLED, graded_by_age, grades_of, grades_of_rows, share_read
 from recsys.training.heads import HeadConfig, fit_heads
 from recsys.training.towers import FitConfig
 
@@ -42,6 +42,22 @@ def test_a_longer_reading_never_counts_less_and_half_a_minute_is_enough(dwell: l
     assert (shares <= 1.0).all()
     assert (shares[np.array(dwell) >= ENOUGH] == 1.0).all()
     assert share_read(np.zeros(1), bounce)[0] == bounce
+
+
+@given(st.lists(st.floats(0, 1e9), min_size=1, max_size=50))
+def test_newer_clicks_count_more_in_a_log_of_whatever_length(at: list[float]) -> None:
+    times = np.array(at)
+    grades = graded_by_age(times)
+    assert grades.mean() == pytest.approx(1.0)
+    newer = np.argsort(times, kind="stable")
+    assert (np.diff(grades[newer]) >= 0).all()
+    assert grades.max() / grades.min() <= 2 ** (1 / AGEING)
+    ties = times[:, None] == times
+    assert (grades[:, None] == grades)[ties].all()
+
+
+def test_the_order_of_the_clicks_decides_and_not_their_ages() -> None:
+    np.testing.assert_array_equal(graded_by_age(np.array([1.0, 2.0, 3.0])), graded_by_age(np.array([1.0, 7.0, 1e9])))
 
 
 @given(st.lists(CLICK, min_size=1, max_size=20), st.floats(0.01, 0.99))

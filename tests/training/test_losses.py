@@ -23,13 +23,13 @@ def test_sampling_everything_is_the_plain_softmax() -> None:
     log_q = log_inclusion(torch.full((9,), 1 / 9), 6, uniform=1.0)
     torch.testing.assert_close(log_q, torch.zeros(9))
     plain = torch.nn.functional.cross_entropy(logits, target)
-    torch.testing.assert_close(sampled_softmax(logits, target, log_q, nothing), plain)
+    torch.testing.assert_close(sampled_softmax(logits, target, log_q, nothing, torch.ones(6)), plain)
 
 
 def test_popular_articles_are_not_pushed_down_for_being_sampled() -> None:
     logits = torch.zeros(1, 3, requires_grad=True)
     log_q = torch.tensor([0.9, 0.9, 0.1]).log()
-    sampled_softmax(logits, torch.tensor([0]), log_q, torch.zeros(1, 3, dtype=torch.bool)).backward()
+    sampled_softmax(logits, torch.tensor([0]), log_q, torch.zeros(1, 3, dtype=torch.bool), torch.ones(1)).backward()
     assert logits.grad is not None
     assert logits.grad[0, 2] > 5 * logits.grad[0, 1]
 
@@ -37,7 +37,7 @@ def test_popular_articles_are_not_pushed_down_for_being_sampled() -> None:
 def test_excluded_articles_get_no_gradient_but_the_target_stays() -> None:
     logits = torch.zeros(1, 3, requires_grad=True)
     excluded = torch.tensor([[True, True, False]])
-    loss = sampled_softmax(logits, torch.tensor([0]), torch.zeros(3), excluded)
+    loss = sampled_softmax(logits, torch.tensor([0]), torch.zeros(3), excluded, torch.ones(1))
     loss.backward()
     assert logits.grad is not None
     assert logits.grad[0, 1] == 0
@@ -52,14 +52,13 @@ def test_a_click_counts_by_its_grade() -> None:
         torch.zeros(3),
         torch.tensor([[False] * 3, [True, False, True]]),
     )
-    plain = sampled_softmax(*arguments)
+    plain = sampled_softmax(*arguments, torch.ones(2))
     torch.testing.assert_close(plain, torch.tensor(3.0).log() / 2)  # the second has no alternative
-    torch.testing.assert_close(sampled_softmax(*arguments, grades=torch.ones(2)), plain)
-    torch.testing.assert_close(sampled_softmax(*arguments, grades=torch.tensor([0.5, 1.5])), plain / 2)
+    torch.testing.assert_close(sampled_softmax(*arguments, torch.tensor([0.5, 1.5])), plain / 2)
 
 
 def test_shown_articles_are_negatives_and_padding_is_none() -> None:
     arguments = torch.zeros(2, 3), torch.tensor([0, 1]), torch.zeros(3), torch.zeros(2, 3, dtype=torch.bool)
     shown = torch.tensor([[0.0, -torch.inf], [-torch.inf, -torch.inf]])
     expected = (torch.tensor(4.0).log() + torch.tensor(3.0).log()) / 2
-    torch.testing.assert_close(sampled_softmax(*arguments, shown), expected)
+    torch.testing.assert_close(sampled_softmax(*arguments, torch.ones(2), shown), expected)

@@ -11,6 +11,7 @@ from recsys.model.two_towers import SHORTEST, unit
 from recsys.pipeline.content import Content, ContentSpace
 from recsys.pipeline.towers import Towers, blended_scores
 from recsys.training.batches import Task, draw, make_task
+from recsys.training.carried import TowerStart
 from recsys.training.newcomers import SHARES, newcomer_share
 from recsys.training.towers import FitConfig, fit_towers
 
@@ -80,6 +81,15 @@ def test_articles_without_clicks_get_the_chance_that_such_articles_had(releases:
     else:
         assert share == SHARES[0]
         assert chance < 0.01
+
+
+def test_going_on_settles_it_anew_and_does_not_add_it_twice() -> None:
+    clicks, config = made(releases=True), FitConfig(epochs=2, batch=64, uniform=16)
+    first = fit_towers(content(), clicks, until=np.inf, config=config)
+    settled = float(first.model.blend.newcomers)
+    assert abs(settled) > 0.4
+    again = fit_towers(content(), clicks, start=TowerStart(first, np.inf), config=config)  # no click is new to it
+    assert float(again.model.blend.newcomers) == pytest.approx(settled, abs=0.1)
 
 
 def test_what_a_user_saw_and_disliked_before_is_no_alternative_to_a_click() -> None:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from recsys.model.fusion.shared import SMALLEST, Fusion, FusionConfig, softmax_over
 
-REST = 0.1  # the constant beside a part; trained id embeddings are about 0.2 long, and beside a 1 would not count
+REST = 0.1  # the constant beside a part; trained id embeddings are up to 0.2 long, and beside a 1 would not count
 
 
 class LateFusion(Fusion):
