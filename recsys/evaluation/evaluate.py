@@ -22,6 +22,7 @@ from recsys.pipeline.recommend import Rules
 from recsys.pipeline.scorer import assemble, listwise_inputs
 
 RANKING = ("auc", "mrr", "ndcg@5", "ndcg@10")
+FIRST_STAGE = "ndcg@10_of_the_first_stage"  # which orders answers, from many more candidates than a logged list has
 BLOCK = 2048  # lists scored at once
 Progress = Callable[[int, int], None]
 
@@ -58,9 +59,12 @@ def evaluate_shown(model: Model, window: Window, *, seed: int = 0, progress: Pro
     examples = replayed(window)
     if len(examples) == 0:
         raise RecsysError("There is no impression in this window: choose another --since and --until.")
-    logits, probabilities = scores(model, examples, progress)
+    rows = inputs(model, examples, progress)
+    logits, probabilities = _listwise(model, rows, examples.offsets)
     figures = metrics.list_metrics(examples.offsets, examples.labels, logits, seed=seed)
-    return Judged(figures, examples.user, _summary(model, window, examples, figures, probabilities, seed))
+    first = metrics.list_metrics(examples.offsets, examples.labels, _pointwise(model, rows), seed=seed)
+    summary = _summary(model, window, examples, figures, probabilities, seed)
+    return Judged(figures | {FIRST_STAGE: first["ndcg@10"]}, examples.user, summary)
 
 
 def replayed(window: Window) -> Examples:
@@ -100,27 +104,42 @@ def scores(model: Model, examples: Examples, progress: Progress | None = None) -
     Raises:
         RecsysError: when the model has no ranking head.
     """
+    return _listwise(model, inputs(model, examples, progress), examples.offsets)
+
+
+def inputs(model: Model, examples: Examples, progress: Progress | None = None) -> Floats32:
+    """What the ranking head reads of all rows (rows, width).
+
+    Raises:
+        RecsysError: when the model has no ranking head.
+    """
     if model.heads is None:
         raise RecsysError(
             f"Model {model.version} predicts no CTR: it was trained on too few impressions, or on none with a click."
         )
-    rows = _inputs(model, examples, progress)
-    logits, probabilities = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
-    for start in range(0, len(examples), BLOCK):
-        offsets = examples.offsets[start : start + BLOCK + 1]
-        part = slice(offsets[0], offsets[-1])
-        items, lists = listwise_inputs(rows[part], offsets - offsets[0])
-        with torch.inference_mode():
-            scored, outside = model.heads.listwise(torch.from_numpy(items), torch.from_numpy(lists))
-        logits[part] = scored.numpy()
-        probabilities[part] = choice_probabilities(scored.numpy(), outside.numpy(), offsets - offsets[0])
-    return logits, probabilities
-
-
-def _inputs(model: Model, examples: Examples, progress: Progress | None) -> Floats32:
     modalities = model.views.towers.content_space.present
     lists = range(len(examples))
     return assemble(examples.features, affinity.example_affinities(model.views, modalities, examples, lists, progress))
+
+
+def _listwise(model: Model, rows: Floats32, offsets: Ints) -> tuple[Floats32, Floats32]:
+    assert model.heads is not None
+    logits, probabilities = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
+    for start in range(0, len(offsets) - 1, BLOCK):
+        some = offsets[start : start + BLOCK + 1]
+        part = slice(some[0], some[-1])
+        items, lists = listwise_inputs(rows[part], some - some[0])
+        with torch.inference_mode():
+            scored, outside = model.heads.listwise(torch.from_numpy(items), torch.from_numpy(lists))
+        logits[part] = scored.numpy()
+        probabilities[part] = choice_probabilities(scored.numpy(), outside.numpy(), some - some[0])
+    return logits, probabilities
+
+
+def _pointwise(model: Model, rows: Floats32) -> Floats32:
+    assert model.heads is not None
+    with torch.inference_mode():
+        return np.asarray(model.heads.pointwise(torch.from_numpy(rows)))
 
 
 def choice_probabilities(logits: Floats32, outside: Floats32, offsets: Ints) -> Floats32:

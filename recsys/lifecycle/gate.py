@@ -13,7 +13,7 @@ import numpy as np
 from recsys.database.tables import ModelVersionRow
 from recsys.domain import Timestamp
 from recsys.evaluation.bootstrap import paired_bootstrap
-from recsys.evaluation.evaluate import Judged
+from recsys.evaluation.evaluate import FIRST_STAGE, Judged
 from recsys.lifecycle.versions import FIRST_PROMOTION
 
 GATE = "ndcg@10"
@@ -38,10 +38,11 @@ class Verdict:
 def decide(candidate: Judged, live: Judged | None, margin: float, lost: float | None = None) -> Verdict:
     """Whether a candidate goes live, and why, from both models' figures on the same lists.
 
-    It is kept back when it lost more than the margin, or when it certainly lost something. To ask for certainty that
-    it lost nothing would keep back nearly every candidate of a small site, whose days are too short to tell. One that
-    goes on from a chain whose versions ``lost`` something already (None: it was trained from scratch) has no more than
-    the rest of the margin, so that many small losses are not a great one.
+    It is kept back when it lost more than the margin, or when it certainly lost something; and when the first stage of
+    the head, which orders answers, did both. To ask for certainty that it lost nothing would keep back nearly every
+    candidate of a small site, whose days are too short to tell. One that goes on from a chain whose versions ``lost``
+    something already (None: it was trained from scratch) has no more than the rest of the margin, so that many small
+    losses are not a great one; losses of the first stage are not added up.
     """
     clicked = int(np.isfinite(candidate.figures[GATE]).sum())
     if live is None:
@@ -56,6 +57,10 @@ def decide(candidate: Judged, live: Judged | None, margin: float, lost: float | 
     total = 0.0 if lost is None else lost + max(0.0, -gain)
     if gain < -margin or high < 0:
         return Verdict(False, f"{change}: it is worse, the margin is {margin}", gain, total)
+    order, _, most = paired_bootstrap(candidate.figures[FIRST_STAGE], live.figures[FIRST_STAGE], candidate.users)
+    if order < -margin and most < 0:
+        why = f"but the stage that orders answers lost {-order:.4f}, the margin is {margin}"
+        return Verdict(False, f"{change}, {why}", gain, total)
     if gain < 0 and total > margin:
         why = f"with those that it goes on from it lost {total:.4f}, the margin is {margin}; next is one from scratch"
         return Verdict(False, f"{change}: {why}", gain, total)

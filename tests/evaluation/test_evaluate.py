@@ -9,7 +9,8 @@ import pytest
 from made_judgement import SINCE, UNTIL, Judgement, made_judgement
 
 from recsys.domain import RecsysError
-from recsys.evaluation.evaluate import Judged, choice_probabilities, evaluate_shown
+from recsys.evaluation.evaluate import FIRST_STAGE, Judged, choice_probabilities, evaluate_shown
+from recsys.pipeline.recommend import rank
 
 DAY, END = made_world.DAY, made_world.END
 
@@ -51,13 +52,17 @@ def test_figures_are_those_of_a_plain_loop_over_what_serving_answers(made: Judge
     lists = made.lists()
     assert len(judged.users) == len(lists) > 15
     np.testing.assert_array_equal(judged.users, made.data.log.impressions.user[lists])
-    expected, losses = [], []
+    expected, first_stage, losses = [], [], []
     for i in lists:
         clicked = np.isin(made.items(i), made.clicked(i))
         logits, chances = made.shown_scores(i)
         expected.append(plain_metrics(logits, clicked))
+        ranked = rank(made.model, *made.request(i), made.items(i))
+        first_stage.append(plain_metrics(ranked.utility, clicked)["ndcg@10"])
         losses += np.where(clicked, -np.log(chances), -np.log1p(-chances)).tolist()
-    for name, values in judged.figures.items():
+    figures = dict(judged.figures)
+    np.testing.assert_allclose(figures.pop(FIRST_STAGE), first_stage, rtol=1e-9)
+    for name, values in figures.items():
         np.testing.assert_allclose(values, [figures[name] for figures in expected], rtol=1e-9, err_msg=name)
         assert judged.summary[name] == pytest.approx(np.nanmean([figures[name] for figures in expected]))
     assert judged.summary["log_loss"] == pytest.approx(np.mean(losses), rel=1e-4)

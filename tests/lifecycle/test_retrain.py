@@ -13,7 +13,7 @@ from recsys.database import articles, audit, events, models
 from recsys.database.session import Sessions, writing
 from recsys.domain import Impression, RecsysError
 from recsys.encoders import expected_ids
-from recsys.evaluation.evaluate import Judged
+from recsys.evaluation.evaluate import FIRST_STAGE, Judged
 from recsys.lifecycle import gate
 from recsys.lifecycle import retrain as room
 from recsys.lifecycle.encode import EncodeReport
@@ -49,13 +49,20 @@ def run(sessions: Sessions, settings: Settings) -> Retrained:
 
 def turn_round(model: Model) -> None:
     """Let the heads rank the other way round."""
+    turn_first_stage(model)
     assert model.heads is not None
-    for head in (model.heads.pointwise, model.heads.listwise):
-        head.layers[-1].weight.data.neg_()
+    model.heads.listwise.layers[-1].weight.data.neg_()
 
 
-def judged(values: np.ndarray, users: np.ndarray | None = None) -> Judged:
-    return Judged({GATE: values}, np.arange(len(values)) % 40 if users is None else users, {GATE: float(values.mean())})
+def turn_first_stage(model: Model) -> None:
+    """Let the stage that orders answers do so alone."""
+    assert model.heads is not None
+    model.heads.pointwise.layers[-1].weight.data.neg_()
+
+
+def judged(values: np.ndarray, users: np.ndarray | None = None, first_stage: np.ndarray | None = None) -> Judged:
+    figures = {GATE: values, FIRST_STAGE: values if first_stage is None else first_stage}
+    return Judged(figures, np.arange(len(values)) % 40 if users is None else users, {GATE: float(values.mean())})
 
 
 def figures(mean: float, lists: int = 400, seed: int = 0) -> np.ndarray:
@@ -74,6 +81,15 @@ def test_a_candidate_goes_live_unless_it_is_worse_by_more_than_the_margin(
     assert verdict.promoted is promoted
     assert f"{change:+.4f}" in verdict.why
     assert str(margin) in verdict.why
+
+
+@pytest.mark.parametrize(("change", "promoted"), [(0.05, True), (-0.004, True), (-0.05, False)])
+def test_the_stage_that_orders_answers_may_not_get_worse_either(change: float, promoted: bool) -> None:
+    """The other stage only orders what the log shows."""
+    before = figures(0.6)
+    verdict = decide(judged(before, first_stage=before + change), judged(before), 0.005)
+    assert verdict.promoted is promoted
+    assert promoted or "the stage that orders answers lost 0.0500" in verdict.why
 
 
 def test_a_small_loss_that_may_be_chance_is_within_the_margin_and_a_certain_one_is_not() -> None:
@@ -166,19 +182,26 @@ def test_a_candidate_that_is_not_worse_goes_live(
     assert (row.until or 0.0) >= made_world.SPLIT
 
 
+@pytest.mark.parametrize(
+    ("damage", "why"), [(turn_round, "it is worse"), (turn_first_stage, "the stage that orders answers lost")]
+)
 def test_a_worse_candidate_is_kept_back_with_the_reason(
-    settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    world: Sessions,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[Model], None],
+    why: str,
 ) -> None:
     before = live(world)
-    pretend(monkeypatch, world, settings, turn_round)
+    pretend(monkeypatch, world, settings, damage)
     done = run(world, settings)
     assert not done.promoted
     assert live(world) == before
-    assert "it is worse" in done.why
+    assert why in done.why
     with world() as session:
         row = models.get_version(session, done.version)
     assert (row.status, row.reason) == ("rejected", done.why)
-    assert row.metrics["shown"]["auc"] < 0.5
+    assert (row.metrics["shown"]["auc"] < 0.5) == (damage is turn_round)
 
 
 def test_a_candidate_that_nobody_got_to_judge_is_kept_back_from_the_start(
