@@ -82,6 +82,7 @@ class Catalogue:
     sections: tuple[str, ...]  # the names by code
     premium: Floats  # (n,) 0 or 1, NaN unknown
     length: Floats  # (n,) characters, NaN unknown
+    described: Bools  # (n,) False for an id that the log alone names
 
     def __len__(self) -> int:
         return len(self.article_ids)

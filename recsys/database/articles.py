@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from recsys.columns import NONE, Catalogue
@@ -15,11 +15,12 @@ from recsys.database.tables import ARTICLES, CHANGES, ArticleChangeRow, ArticleR
 from recsys.database.types import storable
 from recsys.domain import Article, Timestamp
 
+FIELDS = tuple(Article.__dataclass_fields__)
+DESCRIBED = or_(*(getattr(ArticleRow, name).is_not(None) for name in FIELDS if name != "article_id"))
 COLUMNS = (
     ArticleRow.key, ArticleRow.article_id, ArticleRow.published_at, ArticleRow.expires_at, ArticleRow.deleted_at,
-    ArticleRow.section, ArticleRow.premium, ArticleRow.length,
+    ArticleRow.section, ArticleRow.premium, ArticleRow.length, DESCRIBED.label("described"),
 )  # fmt: skip
-FIELDS = tuple(Article.__dataclass_fields__)
 # made once, and of the table
 KEYS = select(ARTICLES.c.article_id, ARTICLES.c.key).where(
     ARTICLES.c.article_id.in_(bindparam("article_ids", expanding=True))
@@ -144,8 +145,8 @@ def changed_at(session: Session, mark: int) -> str | None:
 
 def count_undescribed(session: Session) -> int:
     """How many ids were mentioned in the log but are not described by any catalogue."""
-    empty = [getattr(ArticleRow, name).is_(None) for name in (*FIELDS, "deleted_at") if name != "article_id"]
-    return session.scalar(select(func.count()).select_from(ArticleRow).where(*empty)) or 0
+    empty = ~DESCRIBED & ArticleRow.deleted_at.is_(None)
+    return session.scalar(select(func.count()).select_from(ArticleRow).where(empty)) or 0
 
 
 def load_catalogue(session: Session) -> Catalogue:
@@ -165,7 +166,7 @@ def updated(session: Session, known: Catalogue, keys: Iterable[int]) -> Catalogu
     new = sorted({row.section for row in rows if row.section is not None} - set(known.sections))
     size = max([len(known), *(row.key + 1 for row in rows)])
     catalogue = _empty_catalogue(size, (*known.sections, *new))
-    for name in ("article_ids", "published_at", "expires_at", "section", "premium", "length"):
+    for name in ("article_ids", "published_at", "expires_at", "section", "premium", "length", "described"):
         getattr(catalogue, name)[: len(known)] = getattr(known, name)
     _fill(catalogue, rows)
     return catalogue
@@ -178,13 +179,14 @@ def to_article(row: ArticleRow) -> Article:
 
 def _fill(catalogue: Catalogue, rows: Iterable[Any]) -> None:
     codes = {name: code for code, name in enumerate(catalogue.sections)}
-    for key, article_id, published_at, expires_at, deleted_at, section, premium, length in rows:
+    for key, article_id, published_at, expires_at, deleted_at, section, premium, length, described in rows:
         catalogue.article_ids[key] = article_id
         catalogue.published_at[key] = np.nan if published_at is None else published_at
         catalogue.expires_at[key] = _expiry(expires_at, deleted_at)
         catalogue.section[key] = codes.get(section, NONE)
         catalogue.premium[key] = np.nan if premium is None else premium
         catalogue.length[key] = np.nan if length is None else length
+        catalogue.described[key] = described
 
 
 def _empty_catalogue(size: int, sections: tuple[str, ...]) -> Catalogue:
@@ -196,6 +198,7 @@ def _empty_catalogue(size: int, sections: tuple[str, ...]) -> Catalogue:
         sections=sections,
         premium=np.full(size, np.nan),
         length=np.full(size, np.nan),
+        described=np.zeros(size, np.bool_),
     )
 
 

@@ -9,12 +9,11 @@ from sqlalchemy import ColumnElement, Subquery, distinct, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from recsys.columns import Floats
+from recsys.database.articles import DESCRIBED
 from recsys.database.bulk import chunks
 from recsys.database.tables import ArticleRow, ClickRow, ContentRow, ImpressionRow, UserRow
 from recsys.database.tail import TABLES, Events
 from recsys.domain import Timestamp
-
-DESCRIBED = ("title", "summary", "body", "image", "published_at", "section", "url")
 
 
 @dataclass(frozen=True)
@@ -113,8 +112,7 @@ def _newest(row: Events, limit: int, column: InstrumentedAttribute[Any]) -> Subq
 
 
 def _undescribed(session: Session, keys: Sequence[int]) -> int:
-    empty = [getattr(ArticleRow, name).is_(None) for name in DESCRIBED]
-    part = (ArticleRow.deleted_at.is_(None), ArticleRow.merged_into.is_(None), *empty)
+    part = (ArticleRow.deleted_at.is_(None), ArticleRow.merged_into.is_(None), ~DESCRIBED)
     counts = (
         select(func.count()).select_from(ArticleRow).where(ArticleRow.key.in_(some), *part) for some in chunks(keys)
     )

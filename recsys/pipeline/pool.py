@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from recsys.columns import Bools, Ints
 from recsys.pipeline import filters
 from recsys.pipeline.ground import SPARE, Ground
@@ -61,7 +63,7 @@ def _gather(
 ) -> list[Candidates]:
     """Candidates for requests that all have the ground's articles to choose from, of what each may have."""
     with stage("retrieve"):
-        barred = [len(ground.live) - int(is_kept.sum()) for is_kept in kept]
+        barred = [len(ground.live) - int(np.count_nonzero(is_kept)) for is_kept in kept]
         mine = {name: _nearest(ground, name, tastes, kept, barred) for name in BY_TASTE}
         return [
             by_turns(

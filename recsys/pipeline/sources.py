@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -105,12 +105,18 @@ def gather(views: Views, world: World, request: Request, keys: Ints, limit: int 
 
 def by_turns(ranked: dict[str, Ints], limit: int = CANDIDATES) -> Candidates:
     """The first ``limit`` articles of all sources' rankings, taken by turns in proportion to the sources' shares."""
-    names = [name for name in NAMES for _ in range(len(ranked[name]))]
-    everything = np.concatenate([ranked[name] for name in NAMES])
-    turn = np.concatenate([(np.arange(len(ranked[name])) + 0.5) / SHARE[name] for name in NAMES])
-    order = np.argsort(turn, kind="stable")
-    chosen = np.sort(np.unique(everything[order], return_index=True)[1])[:limit]
-    return Candidates(everything[order][chosen], [names[order[i]] for i in chosen])
+    order, names = _turns(tuple(len(ranked[name]) for name in NAMES))
+    everything = np.concatenate([ranked[name] for name in NAMES])[order]
+    chosen = np.sort(np.unique(everything, return_index=True)[1])[:limit]
+    return Candidates(everything[chosen], names[chosen].tolist())
+
+
+@lru_cache(maxsize=256)  # nearly all answers have rankings of the same lengths
+def _turns(lengths: tuple[int, ...]) -> tuple[Ints, np.ndarray[tuple[int], np.dtype[np.object_]]]:
+    """Whose turn it is: places in the rankings, one ranking after the other, and the sources' names."""
+    turn = [(np.arange(length) + 0.5) / SHARE[name] for name, length in zip(NAMES, lengths, strict=True)]
+    order = np.argsort(np.concatenate(turn), kind="stable")
+    return order, np.repeat(np.array(NAMES, object), lengths)[order]
 
 
 def nearest(name: str, views: Views, tastes: Sequence[Taste], k: int, keys: Ints | Selection) -> list[Ints]:

@@ -89,7 +89,8 @@ def test_title_signatures_keep_cosines_and_zero_rows() -> None:
 def test_a_catalogue_gives_the_attributes_that_features_read() -> None:
     unknown, signatures = np.full(3, np.nan), np.zeros((3, TASTE), np.float32)
     section = np.array([-1, 1, 0])
-    catalogue = Catalogue(np.array([None, "a", "b"]), unknown, unknown, section, ("x", "y"), unknown + 1, unknown + 2)
+    ids, known = np.array([None, "a", "b"]), np.ones(3, np.bool_)
+    catalogue = Catalogue(ids, unknown, unknown, section, ("x", "y"), unknown + 1, unknown + 2, known)
     attributes = attributes_of(catalogue, signatures)
     assert attributes.sections == 2
     assert attributes.section is section

@@ -64,6 +64,7 @@ def by_hand(
     shown: Sequence[float] | None = None,
     expires: Sequence[float] | None = None,
     sections: Sequence[str | None] | None = None,
+    described: Sequence[bool] | None = None,
     live_hours: float = 48.0,
 ) -> World:
     """A world of articles 1, 2, ... with these times of publication, last showing and expiry; row 0 is no article."""
@@ -78,6 +79,7 @@ def by_hand(
         sections=names,
         premium=np.full(size, np.nan),
         length=np.full(size, np.nan),
+        described=np.array([False, *(described or [True] * (size - 1))]),
     )
     state = empty_state(size)
     state.last_shown[1:] = -np.inf if shown is None else shown

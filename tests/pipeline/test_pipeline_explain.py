@@ -147,9 +147,9 @@ class TestModalities:
         keys = made.keys("a10", made_world.BARE)
         rows = np.zeros((2, made.model.heads.pointwise.standardise.mean.shape[0]), np.float32)  # type: ignore[union-attr]
         (imageless, bare), _ = explain.modality_effects(Variants(model, asked, keys, rows))
-        assert imageless[names.index("image")] == pytest.approx(0.0, abs=1e-9)
-        assert imageless[names.index("title")] != 0.0
-        assert bare[names.index("title")] == pytest.approx(0.0, abs=1e-9)
+        assert imageless[names.index("image")] == pytest.approx(0.0, abs=1e-6)
+        assert abs(imageless[names.index("title")]) > 1e-3
+        assert bare[names.index("title")] == pytest.approx(0.0, abs=1e-6)
 
     def test_weights_are_those_of_the_fusion(self, made: Made, model: Model, asked: Request, given: Answer) -> None:
         expected = model.views.towers.item_vectors(made.data.content, given.keys)[1]

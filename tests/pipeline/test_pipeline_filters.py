@@ -63,6 +63,15 @@ def test_an_empty_world() -> None:
     assert live(by_hand([])) == []
 
 
+def test_ids_that_the_log_alone_names_are_not_shown_unless_nobody_keeps_a_catalogue() -> None:
+    shown = [AT - HOUR] * 4
+    mistyped = by_hand([np.nan] * 4, shown=shown, described=[True, True, True, False])
+    assert live(mistyped) == [1, 2, 3]
+    assert live(by_hand([np.nan] * 4, shown=shown, described=[True, True, False, False])) == [1, 2]
+    assert live(by_hand([np.nan] * 4, shown=shown, described=[True, False, False, False])) == [1, 2, 3, 4]
+    assert live(by_hand([np.nan] * 4, shown=shown, described=[False] * 4)) == [1, 2, 3, 4]
+
+
 @pytest.fixture
 def world() -> World:
     return by_hand([AT - HOUR] * 4, sections=["sport", "culture", "sport", None])
