@@ -1,5 +1,6 @@
 """Annotated types of what requests carry: ids, texts, times, addresses and pictures."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import unquote
@@ -10,6 +11,9 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Stri
 from api import pictures
 from recsys.domain import Timestamp
 from recsys.ingest.validate import LARGEST_INTEGER, LATEST, LONGEST_ID, MOST_CHARACTERS
+
+# a time without its zone passes here: what follows says that the zone is missing
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 
 
 def _storable(text: str) -> str:
@@ -23,8 +27,8 @@ def _storable(text: str) -> str:
 
 
 def _written(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("a time is text like 2026-03-22T07:00:00Z")  # noqa: TRY004 - pydantic reports ValueErrors
+    if not isinstance(value, str) or not RFC_3339.fullmatch(value):
+        raise ValueError("a time is text like 2026-03-22T07:00:00Z")
     return value
 
 

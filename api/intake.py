@@ -115,7 +115,7 @@ def _click(event: ClickIn, now: Timestamp) -> Click:
 def _impression(event: ImpressionIn, lists: ServedLists, now: Timestamp) -> Impression:
     """What the client says was seen, in the context in which it was served as far as the client does not say."""
     impression_id = event.impression_id or event.event_id
-    context = event.context
+    context = event.context or ContextIn()
     if impression_id in lists:
         known = ContextIn.model_validate(lists[impression_id][1], from_attributes=True)
         context = known.model_copy(update=context.model_dump(exclude_none=True))

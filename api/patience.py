@@ -10,10 +10,12 @@ that this is TCP, and leaves Nagle's algorithm on: the body would wait 40 ms for
 import asyncio
 import socket
 from collections.abc import Callable
+from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api import limits
+from api.problems import respond
 
 MOST_HEAD = 64 * 2**10  # bytes that may come without a request beginning, its head or a part of its body being whole
 MOST_AT_ONCE = 100  # requests of one connection that wait for the answers before theirs
@@ -106,6 +108,13 @@ class PatientProtocol(HttpToolsProtocol):
         self._coming.stop()
         self._leaving.stop()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Say what is wrong with a request that the application never sees, in its own way, and leave."""
+        answer = respond(HTTPStatus.BAD_REQUEST, msg, headers={"Connection": "close"})
+        head = b"".join(name + b": " + value + b"\r\n" for name, value in answer.raw_headers)
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + b"\r\n" + bytes(answer.body))
+        self.transport.close()
 
     @property
     def _is_idle(self) -> bool:

@@ -77,9 +77,12 @@ def without_paths(text: str, settings: Settings) -> str:
     return text
 
 
-def _invalid(_request: Request, error: Exception) -> Response:
+def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = reasons(error)
+    if isinstance(error.body, bytes):  # FastAPI did not read it as JSON
+        kind = request.headers.get("content-type", "nothing")
+        errors = [{"where": "body", "why": f"send JSON with Content-Type: application/json, not as {kind}"}]
     return respond(422, "; ".join(f"{e['where']}: {e['why']}" for e in errors[:3]), errors)
 
 

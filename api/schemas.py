@@ -98,7 +98,7 @@ class RankIn(BaseModel):
     """The publisher's own list."""
 
     article_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_ITEMS)]
-    context: ContextIn = ContextIn()
+    context: ContextIn | None = None
 
 
 class RankedOut(BaseModel):
@@ -150,7 +150,7 @@ class ImpressionIn(BaseModel):
     at: Instant
     impression_id: Id | None = Field(None, description="of the answer that was shown; else the event_id stands for it")
     items: Annotated[list[Id], Field(min_length=1, max_length=MOST_ITEMS, description="article ids in the order shown")]
-    context: ContextIn = ContextIn()
+    context: ContextIn | None = None
 
 
 EventIn = Annotated[ClickIn | DwellIn | ImpressionIn, Field(discriminator="type")]

@@ -22,10 +22,11 @@ LOCAL = Caller("local", frozenset(SCOPES))  # whoever calls while there are no k
 GUARDED = ("/v1", "/metrics")
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="recsys"'}
 NO_KEY = (
-    "This needs an API key, sent as `Authorization: Bearer KEY` or `X-API-Key: KEY`: `recsys keys create` makes one."
+    "This needs an API key, sent as `Authorization: Bearer KEY` or `X-API-Key: KEY`: "
+    "`recsys keys create NAME --scope read --scope write` makes one."
 )
 WRONG_KEY = "This API key is unknown or was revoked: `recsys keys list` shows which there are."
-NOT_LOCAL = "There is no API key yet, so only this machine is answered: make one with `recsys keys create`."
+NOT_LOCAL = "There is no API key yet, so only this machine is answered: make one with `recsys keys create NAME`."
 
 _BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", description="an API key: read, write or admin")
 _HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="header", description="the same API key")

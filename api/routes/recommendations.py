@@ -10,6 +10,7 @@ from api.fields import Device, Id, PathId, Placement, Section, Text, instant
 from api.problems import documented, invalid
 from api.schemas import (
     AppliedRuleOut,
+    ContextIn,
     ExplanationOut,
     RankedOut,
     RankIn,
@@ -64,7 +65,7 @@ def recommend(
     served = recommender.recommend(
         user_id,
         limit=limit,
-        section=section,
+        section=section or None,
         exclude=excluded,
         context=context,
         with_explanations=explain,
@@ -87,7 +88,7 @@ def rank(user_id: PathId, body: RankIn, recommender: RecommenderDep) -> RankOut:
     """The publisher's own list, best first, with a click probability for each article; nothing is logged."""
     if len(set(body.article_ids)) < len(body.article_ids):
         raise invalid("article_ids", "an article stands in the list twice")
-    ranked = recommender.rank(user_id, body.article_ids, body.context.to_domain())
+    ranked = recommender.rank(user_id, body.article_ids, (body.context or ContextIn()).to_domain())
     items = [RankedOut(article_id=r.article_id, position=r.position, score=r.score) for r in ranked.items]
     return RankOut(user_id=user_id, model_version=ranked.model_version, items=items)
 

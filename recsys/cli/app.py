@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from recsys.cli.context import Json, Time, check_window, limit_threads, load_settings, open_recommender, show
+from recsys.cli.context import Id, Json, Time, check_window, load_settings, open_recommender, show
 from recsys.cli.doctor import doctor
 from recsys.cli.endings import Commands, StoppedError
 from recsys.cli.export import export
 from recsys.cli.judging import evaluate
-from recsys.cli.keys import check_host, keys
+from recsys.cli.keys import keys
 from recsys.cli.output import (
     err,
     neighbours_table,
@@ -20,10 +20,9 @@ from recsys.cli.output import (
     recommendations_document,
     recommendations_tables,
 )
+from recsys.cli.serve import serve
 from recsys.cli.versions import models, promote, rollback
 from recsys.domain import RecsysError
-
-SILENT = 60  # seconds until a process of the server that says nothing counts as dead; one that folds a log is busy
 
 app = typer.Typer(
     cls=Commands,
@@ -185,7 +184,7 @@ app.command()(rollback)
 
 @app.command()
 def recommend(
-    user: str,
+    user: Id,
     limit: Annotated[int, typer.Option("-n", min=1, max=100)] = 10,
     at: Time = None,
     explain: bool = False,
@@ -201,7 +200,7 @@ def recommend(
 
 @app.command()
 def similar(
-    article: str,
+    article: Id,
     limit: Annotated[int, typer.Option("-n", min=1, max=100)] = 10,
     by: Annotated[str, typer.Option(help="fused, or a modality of the live model: title, image, ...")] = "fused",
     as_json: Json = False,
@@ -217,30 +216,7 @@ app.command()(doctor)
 app.add_typer(keys, name="keys")
 
 
-@app.command()
-def serve(host: str = "127.0.0.1", port: int = 8000, workers: Annotated[int, typer.Option(min=1)] = 1) -> None:
-    """Run the API and the background worker."""
-    settings = load_settings()
-    limit_threads(settings)  # before anything below loads numpy
-
-    import uvicorn
-
-    from recsys.database.session import open_sessions
-    from recsys.lifecycle.worker import start_worker
-    from recsys.logs import config
-    from recsys.serving.exposition import shared_folder
-
-    check_host(open_sessions(settings), host)
-    worker = start_worker(settings)
-    try:
-        with shared_folder(workers):
-            uvicorn.run(
-                "api.app:create_app", factory=True, host=host, port=port, workers=workers,
-                log_config=config(settings.log_format), access_log=False, http="api.patience:PatientProtocol",
-                timeout_worker_healthcheck=SILENT,
-            )  # fmt: skip
-    finally:
-        worker.stop()
+app.command()(serve)
 
 
 @app.command()

@@ -10,12 +10,22 @@ from rich.markup import escape
 
 from recsys.cli.output import out, parse_time, print_json
 from recsys.domain import RecsysError
+from recsys.ingest.validate import LONGEST_ID
 from recsys.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 Time = Annotated[
     float | None, typer.Option(parser=parse_time, metavar="TIME", help="RFC 3339 time; without a zone it is UTC")
 ]
+
+
+def _checked(value: str) -> str:
+    if not 0 < len(value) <= LONGEST_ID:
+        raise typer.BadParameter(f"An id has 1 to {LONGEST_ID} characters.")
+    return value
+
+
+Id = Annotated[str, typer.Argument(callback=_checked)]
 
 
 def load_settings() -> Settings:

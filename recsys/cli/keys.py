@@ -1,14 +1,12 @@
 """``recsys keys``: API keys are made, listed and revoked by whoever may run commands on the host."""
 
-import socket
 import time
-from ipaddress import ip_address
+from itertools import count
 from typing import Annotated, Any
 
 import typer
 
 from recsys.cli.context import Json, load_settings, show
-from recsys.domain import RecsysError
 from recsys.ingest.validate import LONGEST_ID
 
 keys = typer.Typer(no_args_is_help=True, help="API keys: with the first one the API answers to keys only.")
@@ -18,7 +16,7 @@ WHO = "cli"
 
 @keys.command()
 def create(
-    name: Annotated[str, typer.Argument(help="who will use it; the audit names this")],
+    name: Annotated[str | None, typer.Argument(help="who will use it, which the audit names; else a number")] = None,
     scope: Annotated[list[str], typer.Option(help="read, write or admin, which includes both; repeat it")] = ["read"],  # noqa: B006
     as_json: Json = False,
 ) -> None:
@@ -26,14 +24,20 @@ def create(
     from recsys.database import keys as known
     from recsys.database.session import open_sessions, writing
 
-    if not 0 < len(name) <= LONGEST_ID or not name.isprintable():
+    if name is not None and (not 0 < len(name) <= LONGEST_ID or not name.isprintable()):
         raise typer.BadParameter(f"A key's name has 1 to {LONGEST_ID} characters that can be printed.")
     for unknown in set(scope) - set(known.SCOPES):
         raise typer.BadParameter(f"{unknown!r} is no scope: choose among {', '.join(known.SCOPES)}.")
     with writing(open_sessions(load_settings())) as session:
+        taken = {row.name for row in known.listed(session)}
+        name = name or next(free for number in count(1) if (free := f"key {number}") not in taken)
         key = known.create(session, name, scope, at=time.time(), who=WHO)
     document = {"key": key, "name": name, "scopes": sorted(set(scope))}
-    show(document, as_json, f"{key}\nKeep it: it cannot be shown again. Send it as `Authorization: Bearer KEY`.")
+    show(
+        document,
+        as_json,
+        f"{key}\nKeep it: it cannot be shown again. Send it as `Authorization: Bearer KEY`. Its name is {name}.",
+    )
 
 
 @keys.command(name="list")
@@ -64,31 +68,6 @@ def revoke(name: str, as_json: Json = False) -> None:
         left = len(known.callers(session))
     last = "" if left else " It was the last one: from now on the API is open, to this machine only."
     show({"revoked": name, "left": left}, as_json, f"The key {name} is revoked.{last}")
-
-
-def check_host(sessions: Any, host: str) -> None:
-    """Refuse to listen for other machines while there are no keys, since then everybody could do everything.
-
-    Raises:
-        RecsysError: when ``host`` is not this machine's loopback and no key is in use.
-    """
-    from recsys.database import keys as known
-
-    with sessions() as session:
-        if known.callers(session) or _is_loopback(host):
-            return
-    raise RecsysError(
-        f"Without API keys everybody who reaches {host} could read and change everything, so only 127.0.0.1 is "
-        "possible: make a key first, with `recsys keys create NAME --scope read --scope write`."
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        found = {str(address[0]) for *_, address in socket.getaddrinfo(host or "0.0.0.0", None)}
-    except (OSError, UnicodeError):
-        return False  # a name that nobody knows
-    return all(ip_address(address.partition("%")[0]).is_loopback for address in found)
 
 
 def _described(row: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ Report = Callable[[str, int, int], None]
 
 def print_json(document: Any) -> None:
     """One JSON document; figures that do not exist are null."""
-    sys.stdout.write(json.dumps(_plain(document), ensure_ascii=False, indent=1) + "\n")
+    sys.stdout.write(json.dumps(plain(document), ensure_ascii=False, indent=1) + "\n")
 
 
 @contextmanager
@@ -129,13 +129,14 @@ def neighbours_table(items: list[Neighbour], title: str) -> Table:
     return table
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The value as JSON has it: dataclasses as objects, what is no finite number as null."""
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
+        return plain(asdict(value))
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value.item() if hasattr(value, "item") else value

@@ -1,5 +1,7 @@
 """The commands that list the model versions and say which one is live."""
 
+from dataclasses import asdict
+
 from recsys.cli.context import Json, load_settings, show
 
 
@@ -8,7 +10,7 @@ def models(as_json: Json = False) -> None:
     from recsys.database import models as known
     from recsys.database.session import open_sessions
     from recsys.evaluation import traffic
-    from recsys.lifecycle.versions import describe
+    from recsys.lifecycle.versions import describe, rfc3339
 
     settings = load_settings()
     with open_sessions(settings)() as session:
@@ -22,7 +24,8 @@ def models(as_json: Json = False) -> None:
         for row in listed
     ]
     lines += [] if running is None else [traffic.verdict(running)]
-    document = {"versions": listed, "live": live, "experiment": running}
+    experiment = None if running is None else {**asdict(running), "since": rfc3339(running.since)}
+    document = {"versions": listed, "live": live, "experiment": experiment}
     show(document, as_json, "\n".join(lines) or "There is no model yet.")
 
 

@@ -34,10 +34,16 @@ def test_an_event_counts_once(client):
     assert counts(client, "ann") == {"clicks": 2, "dismissed": 0, "impressions": 1}
 
 
+def test_null_is_no_context(client):
+    assert send(client, seen(["a1", "a2"], user="ann", context=None))["accepted"] == 1
+
+
 WRONG = {
     "is not an object": ("click", "object"),
     "has no zone": (event(at="2026-03-22T07:00:00"), "timezone"),
     "has a number for a time": (event(at=1774162800), "2026-03-22T07:00:00Z"),
+    "has seconds for a time": (event(at="1774162800"), "2026-03-22T07:00:00Z"),
+    "has a day for a time": (event(at="2026-03-22"), "2026-03-22T07:00:00Z"),
     "is of tomorrow": (event(at=now(86400)), "future"),
     "is from before the web": (event(at="1950-01-01T00:00:00Z"), "1970"),
     "is of no type": (event("glance"), "type"),

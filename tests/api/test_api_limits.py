@@ -157,6 +157,7 @@ def test_a_head_without_end_is_cut_off(served: tuple[str, int], monkeypatch: pyt
         connection.sendall(line * (patience.MOST_HEAD // len(line) + 1))
         said = read_until_closed(connection)
     assert said.startswith(b"HTTP/1.1 400")
+    assert b"application/problem+json" in said
     assert b"at most 65536 bytes" in said
 
 

@@ -1,6 +1,7 @@
 """Two ids turn out to be one article: over HTTP the old one goes on meaning the new one."""
 
 import numpy as np
+import pytest
 from api_calls import assert_problem, event, ids, recommended, seen, send, until
 
 from recsys.database import articles
@@ -25,9 +26,12 @@ def test_the_old_id_leads_to_the_article_that_goes_on(client):
     picture = client.get("/v1/articles/a2/image", follow_redirects=False)
     assert (picture.status_code, picture.headers["location"]) == (301, "/v1/articles/a3/image")
     assert client.get("/v1/articles/a2/image").headers["content-type"] == "image/png"
-    near = client.get("/v1/articles/a2/similar").json()
+    near, same = (client.get(f"/v1/articles/{article}/similar").json() for article in ("a2", "a3"))
     assert near["article_id"] == "a2"
-    assert near["items"] == client.get("/v1/articles/a3/similar").json()["items"] != []
+    assert ids(near) == ids(same) != []
+    # the index may have been compacted between both answers: sums of other blocks differ in their last bits
+    for old, new in zip(near["items"], same["items"], strict=True):
+        assert old["similarity"] == pytest.approx(new["similarity"], abs=1e-5)
 
 
 def test_a_merged_id_is_not_written_or_deleted(client):

@@ -27,6 +27,18 @@ def test_a_body_that_is_no_json_is_a_problem(client, body):
     assert answer.status_code in (400, 422)
 
 
+def test_json_that_is_not_said_to_be_json_is_told_apart(client):
+    answer = client.post("/v1/events", content=b'{"events": []}', headers={"content-type": "text/csv"})
+    assert_problem(answer, 422, "Content-Type: application/json", "text/csv")
+    assert_problem(client.post("/v1/events", content=b'{"events": []}'), 422, "Content-Type: application/json")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_balancers_that_ask_for_the_head_alone_are_answered(client, path):
+    answer = client.head(path)
+    assert (answer.status_code, answer.content) == (client.get(path).status_code, b"")
+
+
 def test_odd_characters_in_a_wrong_request_do_not_break_the_answer(client):
     body = b'{"title": "\\ud800", "\\udfff": 1}'
     answer = client.put("/v1/articles/n1", content=body, headers={"content-type": "application/json"})

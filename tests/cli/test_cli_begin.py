@@ -117,6 +117,9 @@ class TestWrongUsage:
         [
             ("frobnicate",),
             ("recommend",),
+            ("recommend", ""),
+            ("recommend", "u" * 129),
+            ("similar", ""),
             ("recommend", "u", "-n", "0"),
             ("recommend", "u", "-n", "many"),
             ("recommend", "u", "--at", "yesterday"),

@@ -1,9 +1,11 @@
 """Keys on the command line; and a service without keys that keeps to its own machine."""
 
+import socket
+
 import pytest
 from cli_commands import Cli
 
-from recsys.cli.keys import check_host
+from recsys.cli.serve import check_host, check_port
 from recsys.database import audit, keys
 from recsys.database.session import open_sessions
 from recsys.domain import RecsysError
@@ -60,6 +62,37 @@ def test_what_cannot_be_is_said(ready: Cli) -> None:
     assert "already" in ready.fails("keys", "create", "one")
     assert "nobody" in ready.fails("keys", "revoke", "nobody")
     assert ready.run("keys", "list").code == 0
+
+
+def test_a_key_needs_no_name(ready: Cli) -> None:
+    ready.json("keys", "create", "key 2")
+    made = [ready.json("keys", "create") for _ in range(2)]
+    assert [key["name"] for key in made] == ["key 1", "key 3"]
+    assert all(key["key"].startswith(keys.PREFIX) for key in made)
+    for name in ("key 1", "key 2", "key 3"):
+        ready.json("keys", "revoke", name)
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_loaded(ready: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert f"port {port} of 127.0.0.1" in ready.fails("serve", "--port", port)
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 70, "no.such.name.invalid"])
+def test_a_host_that_is_none_is_explained(host: str) -> None:
+    with pytest.raises(RecsysError, match="Nobody can listen"):
+        check_port(host, 0)
+
+
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "::1", "localhost"])
+def test_a_port_that_is_free_is_taken_as_it_is(host: str) -> None:
+    check_port(host, 0)
+
+
+@pytest.mark.parametrize("port", ["-5", "99999", "http"])
+def test_what_is_no_port_is_wrong_usage(ready: Cli, port: str) -> None:
+    assert ready.run("serve", "--port", port).code == 2
 
 
 def test_without_keys_there_is_nothing_to_list(ready: Cli) -> None:

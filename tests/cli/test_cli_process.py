@@ -39,8 +39,8 @@ def test_help_needs_no_model_library(cli: Cli) -> None:
 def test_numpy_is_told_how_many_threads_it_has_before_the_server_loads_it(cli: Cli) -> None:
     """It starts as many as there are cores otherwise, which spin beside the answers for most of a core."""
     code = (
-        "import sys, importlib; app = importlib.import_module('recsys.cli.app');"
-        "app.limit_threads = lambda settings: sys.exit(f'numpy: {\"numpy\" in sys.modules}'); app.app(['serve'])"
+        "import sys, importlib; from recsys.cli import app; room = importlib.import_module('recsys.cli.serve');"
+        "room.limit_threads = lambda settings: sys.exit(f'numpy: {\"numpy\" in sys.modules}'); app(['serve'])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.stderr == "numpy: False\n"
