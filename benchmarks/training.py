@@ -82,7 +82,13 @@ def week_rows(folder: Path, home: Path) -> Iterator[Row]:
     end = np.floor(data.log.impressions.known_at[0] / HOUR) * HOUR + WEEK
     model = train(week.sessions, week.settings, until=end, report=clock)
     clock("write")
-    yield {"table": STAGES, "lists": model.metrics["lists"], **clock.seconds, "total": sum(clock.seconds.values())}
+    yield {
+        "table": STAGES,
+        "name": "recsys train",
+        "lists": model.metrics["lists"],
+        **clock.seconds,
+        "total": sum(clock.seconds.values()),
+    }
     yield from replay_rows(data.attributes, data.users, between(data.log, -np.inf, end))
 
 
