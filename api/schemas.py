@@ -3,12 +3,21 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.fields import Address, Count, Device, Id, Instant, Language, Picture, Placement, Seconds, Section, Text
 from recsys.domain import Action, Context, Modality, Page
 
 MOST_ITEMS = 1000  # of one list in a request
+MOST_EXCLUDED = 1000  # articles
+
+
+def _split(values: list[str]) -> list[str]:
+    """The ids in values that commas part, and each value as a whole too: an id may hold a comma."""
+    parts = [part for value in values for part in value.split(",")]
+    if len(parts) > MOST_EXCLUDED:
+        raise ValueError(f"at most {MOST_EXCLUDED:,} articles can be excluded")
+    return [*values, *parts]
 
 
 class ContextIn(BaseModel):
@@ -23,6 +32,19 @@ class ContextIn(BaseModel):
     def to_domain(self) -> Context:
         """The context as the rooms speak of it."""
         return Context(self.page, self.context_article, self.device, self.subscriber, self.placement)
+
+
+class RecommendIn(ContextIn):
+    """What is asked of a recommendation; one model, since FastAPI looks at every argument of a route by itself."""
+
+    page: Page | None = Field(None, description="where the list is shown")
+    limit: int = Field(10, ge=1, le=100)
+    section: Section | None = Field(None, description="of this section only")
+    exclude: Annotated[list[Text], Field(max_length=MOST_EXCLUDED), AfterValidator(_split)] = Field(
+        [], description="article ids; repeat it, or separate by commas"
+    )
+    explain: bool = False
+    log: bool = Field(True, description="false for previews: the answer is not logged")
 
 
 class ReadArticleOut(BaseModel):

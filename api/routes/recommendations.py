@@ -2,11 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, Query, Response
 
-from api.deps import ADMITTED, RecommenderDep
-from api.fields import Device, Id, PathId, Placement, Section, Text, instant
+from api.deps import ADMITTED, RecommenderDep, RunningDep
+from api.fields import PathId, instant
 from api.problems import documented, invalid
 from api.schemas import (
     AppliedRuleOut,
@@ -17,59 +16,27 @@ from api.schemas import (
     RankOut,
     RecommendationOut,
     RecommendationsOut,
+    RecommendIn,
 )
 from api.security import needs
-from recsys.domain import Context, Page, Recommendation
+from recsys.domain import Recommendation
 
 router = APIRouter(prefix="/users/{user_id}")
 
-MOST_EXCLUDED = 1000
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-async def _context(
-    page: Annotated[Page | None, Query(description="where the list is shown")] = None,
-    context_article: Annotated[Id | None, Query(description="the article being read")] = None,
-    device: Annotated[Device | None, Query(description="desktop, mobile, tablet, or another name")] = None,
-    subscriber: bool | None = None,
-    placement: Placement | None = None,
-) -> Context:
-    return Context(page, context_article, device, subscriber, placement)
-
-
-async def _excluded(
-    exclude: Annotated[
-        list[Text], Query(max_length=MOST_EXCLUDED, description="article ids; repeat it, or separate by commas")
-    ] = [],  # noqa: B006
-) -> list[str]:
-    """The ids, and each value as a whole too: an id may hold a comma."""
-    parts = [part for value in exclude for part in value.split(",")]
-    if len(parts) > MOST_EXCLUDED:
-        why = f"at most {MOST_EXCLUDED:,} articles can be excluded"
-        raise RequestValidationError([{"loc": ("query", "exclude"), "msg": why}])
-    return [*exclude, *parts]
-
-
 @router.get("/recommendations", response_model=RecommendationsOut, dependencies=[needs("read"), ADMITTED])
-def recommend(
-    user_id: PathId,
-    recommender: RecommenderDep,
-    context: Annotated[Context, Depends(_context)],
-    excluded: Annotated[list[str], Depends(_excluded)],
-    limit: Annotated[int, Query(ge=1, le=100)] = 10,
-    section: Annotated[Section | None, Query(description="of this section only")] = None,
-    explain: bool = False,
-    log: Annotated[bool, Query(description="false for previews: the answer is not logged")] = True,
-) -> Response:
+def recommend(user_id: PathId, running: RunningDep, asked: Annotated[RecommendIn, Query()]) -> Response:
     """The best articles for a user; one who is not known gets what is trending and fresh."""
-    served = recommender.recommend(
+    served = running.recommender.recommend(
         user_id,
-        limit=limit,
-        section=section or None,
-        exclude=excluded,
-        context=context,
-        with_explanations=explain,
-        log=log,
+        limit=asked.limit,
+        section=asked.section or None,
+        exclude=asked.exclude,
+        context=asked.to_domain(),
+        with_explanations=asked.explain,
+        log=asked.log,
     )
     answer = RecommendationsOut(
         user_id=user_id,

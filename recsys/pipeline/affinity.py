@@ -6,6 +6,7 @@ Only inner products and cosines leave this file, so the towers' bases may change
 from collections.abc import Callable
 
 import numpy as np
+from numba import njit
 
 from recsys.columns import NONE, Floats, Floats32, Ints
 from recsys.features.examples import Examples
@@ -45,13 +46,15 @@ def affinities(
         return out
     here = np.full(int(context != NONE), context)  # (1,), or (0,) where no article is being read
     _learned(views, keys, user, len(history) > 0, here, out)
-    parts = views.towers.content_space.parts
-    candidates, read = views.content.vectors(keys)[0], views.content.vectors(history)[0]
-    page = views.content.vectors(here)[0] if len(here) else np.zeros((0, candidates.shape[1]), np.float32)
+    space = views.towers.content_space
+    candidates, read, page = (views.content.vectors(articles)[0] for articles in (keys, history, here))
     for number, modality in enumerate(modalities):
-        part, columns = parts[modality], out[:, len(LEARNED) + len(CONTENT) * number :]
-        weight = np.float32(views.towers.content_space.weight[modality])  # the squared length of each part
-        _content(candidates[:, part] / weight, read[:, part], page[:, part], columns)
+        part, columns = space.parts[modality], out[:, len(LEARNED) + len(CONTENT) * number :]
+        own, clicked = candidates[:, part], read[:, part]
+        cosines = own @ clicked[clicked.any(axis=1)].T  # but for the squared length of all these vectors
+        _content(own, cosines, space.weight[modality], columns)
+        if len(page):
+            columns[:, 3] = own @ page[0, part] / np.float32(space.weight[modality])
     return out
 
 
@@ -83,20 +86,20 @@ def example_affinities(
 
 def _learned(views: Views, keys: Ints, user: Floats32, has_history: bool, here: Ints, out: Floats32) -> None:
     candidates, known = views.learned.vectors(keys)
-    out[:, 2] = known & (np.abs(candidates).sum(axis=1) > 0)
+    out[:, 2] = known & candidates.any(axis=1)
     if has_history:
         out[:, 0] = candidates @ user
     if len(here):
         out[:, 1] = candidates @ views.learned.vectors(here)[0][0]
 
 
-def _content(candidates: Floats32, read: Floats32, page: Floats32, out: Floats32) -> None:
-    there = np.abs(read).sum(axis=1) > 0
-    if there.any():
-        cosines = candidates @ read[there].T
-        out[:, 0] = cosines.mean(axis=1)
-        out[:, 1] = cosines.max(axis=1)
-        out[:, 2] = cosines[:, -1]
-    if len(page):
-        out[:, 3] = candidates @ page[0]
-    out[:, 4] = np.abs(candidates).sum(axis=1) > 0
+@njit(cache=True, nogil=True)
+def _content(candidates: Floats32, cosines: Floats32, length: float, out: Floats32) -> None:
+    """Write what cosines (n, h), in units of ``length``, say of candidates (n, d), and which of these have a vector."""
+    n, clicks = cosines.shape
+    for i in range(n):
+        if clicks > 0:
+            out[i, 0] = cosines[i].mean() / length
+            out[i, 1] = cosines[i].max() / length
+            out[i, 2] = cosines[i, clicks - 1] / length
+        out[i, 4] = candidates[i].any()

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from recsys.columns import Floats32, Ints
 from recsys.features.features import FEATURES, REQUEST, VARYING, WIDTH, compute_features
 from recsys.features.within import RELATIVE, within_list
+from recsys.model import arrays
 from recsys.model.ranking_head import ListwiseHead, PointwiseHead
 from recsys.pipeline import affinity
 from recsys.pipeline.model import Views
@@ -85,9 +85,9 @@ def inputs(
 
 def score_many(head: PointwiseHead, rows: Sequence[Floats32]) -> list[Scored]:
     """Rank the candidates of each request by their own pointwise inputs (n, width)."""
-    with torch.inference_mode():
-        utilities = head(torch.from_numpy(np.concatenate(rows))).numpy()
-    parts = np.split(utilities, np.cumsum([len(part) for part in rows])[:-1])
+    if len(rows) == 1:
+        return [scored(rows[0], arrays.pointwise(head, rows[0]))]
+    parts = np.split(arrays.pointwise(head, np.concatenate(rows)), np.cumsum([len(part) for part in rows])[:-1])
     return [scored(part, utility) for part, utility in zip(rows, parts, strict=True)]
 
 
@@ -110,9 +110,7 @@ def logits_of_lists(head: ListwiseHead, lists: Sequence[Floats32]) -> tuple[Floa
     """Logits of all items, list after list, and of clicking on nothing in each list (lists,)."""
     offsets = np.cumsum([0, *(len(rows) for rows in lists)])
     items, each = listwise_inputs(np.concatenate(lists), offsets)
-    with torch.inference_mode():
-        logits, outside = head(torch.from_numpy(items), torch.from_numpy(each))
-    return logits.numpy(), outside.numpy()
+    return arrays.listwise(head, items, each)
 
 
 def _shares(logits: Floats32, outside: float) -> Floats32:

@@ -1,8 +1,9 @@
 """The final list: best utilities, but not many of one kind."""
 
 import numpy as np
+from numba import njit
 
-from recsys.columns import Floats32, Ints
+from recsys.columns import Bools, Floats, Floats32, Ints
 
 
 def select(
@@ -21,26 +22,31 @@ def select(
     Returns:
         rows of the candidates, first place first, without repetition.
     """
-    gain, finite = _standardised(utility), np.isfinite(utility)
-    nearness = np.full(len(utility), -1.0)
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    cap = most_of_one(section_cap, limit)
-    counts: dict[int, int] = {}
-    chosen: list[int] = []
-    free, full = np.ones(len(utility), np.bool_), np.zeros(len(utility), np.bool_)
-    for _ in range(min(limit, len(utility))):
+    gain, finite = (1 - diversity) * _standardised(utility), np.isfinite(utility)
+    likeness = diversity * np.maximum(unit @ unit.T, 0.0).astype(np.float64)
+    rows = _greedy(gain, likeness, finite, sections, min(limit, len(utility)), most_of_one(section_cap, limit))
+    return [int(row) for row in rows]
+
+
+@njit(cache=True, nogil=True)
+def _greedy(gain: Floats, likeness: Floats, finite: Bools, sections: Ints, limit: int, cap: int) -> Ints:
+    """Rows by the highest gain (n,) less the highest likeness (n, n) to those that were taken before."""
+    chosen, cost = np.empty(limit, np.int64), np.zeros(len(gain))
+    free, full = np.ones(len(gain), np.bool_), np.zeros(len(gain), np.bool_)
+    for place in range(limit):
         open_rows = free & ~full
-        open_rows = open_rows if open_rows.any() else free
-        open_rows = open_rows & finite if (open_rows & finite).any() else open_rows
-        value = (1 - diversity) * gain - diversity * np.maximum(nearness, 0.0)
-        row = int(np.where(open_rows, value, -np.inf).argmax())
-        chosen.append(row)
+        if not open_rows.any():
+            open_rows = free.copy()
+        if (open_rows & finite).any():
+            open_rows &= finite
+        row = int(np.where(open_rows, gain - cost, -np.inf).argmax())
+        chosen[place] = row
         free[row] = False
-        section = int(sections[row])
-        counts[section] = counts.get(section, 0) + 1
-        if section >= 0 and counts[section] == cap:
-            full |= sections == section
-        nearness = np.maximum(nearness, unit @ unit[row])
+        of_section = sections == sections[row]
+        if sections[row] >= 0 and (of_section & ~free).sum() >= cap:
+            full |= of_section
+        cost = np.maximum(cost, likeness[row])
     return chosen
 
 
@@ -49,7 +55,7 @@ def most_of_one(section_cap: int, limit: int) -> int:
     return max(1, round(section_cap * limit / 10))
 
 
-def _standardised(utility: Floats32) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def _standardised(utility: Floats32) -> Floats:
     """Utilities in units of their deviation, in float64 and without a shift, so that no two of them become equal."""
     wide, finite = utility.astype(np.float64), np.isfinite(utility)
     if not finite.any():

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from recsys.columns import NONE, Bools, Floats, Floats32, Ints
 from recsys.domain import Modality
-from recsys.model.two_towers import TowerConfig, TwoTowers, unit
+from recsys.model import arrays
+from recsys.model.two_towers import SHORTEST, TowerConfig, TwoTowers, unit
 from recsys.pipeline.content import Content, ContentSpace
 
 BLOCK = 8192  # articles or users computed at once
@@ -79,11 +80,9 @@ class Towers:
             ages: (batch, history) seconds from click to request.
             mask: (batch, history) False for padding.
         """
-        with torch.inference_mode():
-            users = unit(
-                self.model.user(torch.from_numpy(items), torch.from_numpy(ages).float(), torch.from_numpy(mask))
-            )
-            return np.asarray(users / self.model.log_temperature.exp())
+        users = arrays.user(self.model.user, items, ages.astype(np.float32), mask)
+        lengths = np.maximum(np.linalg.norm(users, axis=1, keepdims=True), np.float32(SHORTEST))  # as ``unit``
+        return np.asarray(users / (lengths * np.exp(self.model.log_temperature.detach().numpy())))
 
     def fused(self, projected: dict[Modality, Floats32], wanted: Bools, keys: Ints) -> tuple[Floats32, Floats32]:
         """``item_vectors`` of articles of which only some modalities count: (s, n, dim) and (s, n, modalities + 1).
@@ -113,9 +112,8 @@ class Towers:
 
     def content_profiles(self, items: Floats32, ages: Floats, mask: Bools) -> Floats32:
         """Content profiles (batch, c): recency-weighted means of content vectors (batch, history, c)."""
-        with torch.inference_mode():
-            weights = self.model.profile(0.0, torch.from_numpy(ages).float(), torch.from_numpy(mask))
-            return np.asarray((weights.mT @ torch.from_numpy(items))[:, 0])
+        weights = arrays.recency(self.model.profile, 0.0, ages.astype(np.float32), mask)
+        return np.asarray((weights.swapaxes(1, 2) @ items)[:, 0])
 
     def blend(self, keys: Ints) -> Blend:
         """How the scores of these articles (n,) add up, by the training clicks known of them."""
