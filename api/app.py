@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from api import problems
 from api.admission import Admission
@@ -60,7 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     Raises RecsysError at start when the database has no up-to-date schema.
     """
-    app = FastAPI(title="recsys", version=__version__, description=DESCRIPTION, lifespan=_lifespan)
+    app = FastAPIOffline(title="recsys", version=__version__, description=DESCRIPTION, lifespan=_lifespan)  # /docs
     app.state.settings = settings or Settings()
     app.add_middleware(Routed)  # the innermost
     app.add_middleware(RawPath)

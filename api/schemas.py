@@ -1,12 +1,12 @@
 """Requests and answers, as pydantic models and annotated types."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from api.fields import Address, Count, Device, Id, Instant, Language, Picture, Placement, Seconds, Section, Text
-from recsys.domain import Action, Context, Modality, Page
+from recsys.domain import Action, Context, Modality, Page, is_address
 
 MOST_ITEMS = 1000  # of one list in a request
 MOST_EXCLUDED = 1000  # articles
@@ -208,10 +208,22 @@ class ArticleIn(BaseModel):
     image: Picture | None = Field(
         None, description="an http(s) address, or a picture as data:image/png;base64,... (also jpeg, webp, gif, ...)"
     )
+    image_url: Text | None = Field(
+        None,
+        description="instead of `image`, what GET gives: an address, or this API's own path, which keeps the picture",
+    )
     published_at: Instant | None = Field(None, description="the time of receipt where it is not given")
     expires_at: Instant | None = Field(None, description="not recommended from then on")
     premium: bool | None = None
     length: Count | None = Field(None, description="characters in the body")
+
+    @model_validator(mode="after")
+    def _one_picture(self) -> Self:
+        if self.image is not None and self.image_url is not None:
+            raise ValueError("send image or image_url, not both")
+        if self.image_url is not None and is_address(self.image_url):
+            self.image, self.image_url = self.image_url, None
+        return self
 
 
 class ArticlePut(ArticleIn):

@@ -121,8 +121,8 @@ def _before(session: Session, article_ids: Sequence[str]) -> dict[str, Article]:
 
 def _article(article_id: str, sent: ArticleIn, before: dict[str, Article], now: Timestamp) -> Article:
     """Without a time of publication an article keeps the one it had, or was published just now."""
-    known = before[article_id].published_at if article_id in before else None
-    published = now if known is None else known
+    known = before.get(article_id)
+    published = now if known is None or known.published_at is None else known.published_at
     return Article(
         article_id=article_id,
         title=sent.title,
@@ -132,12 +132,21 @@ def _article(article_id: str, sent: ArticleIn, before: dict[str, Article], now: 
         author=sent.author,
         language=sent.language,
         url=sent.url,
-        image=sent.image,
+        image=sent.image if sent.image_url is None else _kept_picture(sent.image_url, known),
         published_at=published if sent.published_at is None else sent.published_at.timestamp(),
         expires_at=None if sent.expires_at is None else sent.expires_at.timestamp(),
         premium=sent.premium,
         length=len(sent.body) if sent.length is None and sent.body is not None else sent.length,
     )
+
+
+def _kept_picture(path: str, known: Article | None) -> str | None:
+    """The picture that an article has, named by the path that its own ``image_url`` is."""
+    if known is None or path != image_url(known):
+        raise invalid(
+            "image_url", "it is neither an http(s) address nor the picture that this article has: send `image`"
+        )
+    return known.image
 
 
 def _check_own(session: Session, article_ids: Sequence[str]) -> None:

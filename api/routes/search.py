@@ -1,10 +1,15 @@
 """Articles that are near to a text or a picture."""
 
+import base64
+import json
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from fastapi import APIRouter, Depends, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 
 from api.deps import RecommenderDep, RunningDep
 from api.fields import Picture, Words
@@ -51,9 +56,65 @@ async def _admitted(running: RunningDep) -> AsyncIterator[None]:
         yield
 
 
-@router.post("/search", responses=documented(409), dependencies=[needs("read"), Depends(_admitted)])
-def search(body: SearchIn, running: RunningDep, recommender: RecommenderDep) -> SearchOut:
+UPLOAD = {
+    "type": "object",
+    "properties": {
+        "image": {"type": "string", "format": "binary"},
+        "text": {"type": "string"},
+        "limit": {"type": "integer"},
+    },
+}
+BODY = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": SearchIn.model_json_schema()},
+        "multipart/form-data": {"schema": UPLOAD},
+    },
+}
+
+
+async def _asked(request: Request) -> SearchIn:
+    """The body of a request: JSON, or a form with a file."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    sent = await _form(request) if kind == "multipart/form-data" else await _json(request, kind)
+    try:
+        return SearchIn.model_validate(sent)
+    except ValidationError as error:
+        wrong = [{**e, "loc": ("body", *e["loc"])} for e in error.errors()]
+        raise RequestValidationError(wrong) from error
+
+
+async def _json(request: Request, kind: str) -> Any:
+    body = await request.body()
+    if kind and kind != "application/json" and not kind.endswith("+json"):
+        raise RequestValidationError([], body=body)
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise invalid("", "it is no JSON that can be read") from error
+
+
+async def _form(request: Request) -> dict[str, Any]:
+    try:
+        async with request.form(max_files=1, max_fields=2) as form:
+            sent: dict[str, Any] = dict(form)
+            if isinstance(picture := sent.get("image"), UploadFile):
+                sent["image"] = "data:;base64," + base64.b64encode(await picture.read()).decode()
+            return sent
+    except (HTTPException, ValueError, LookupError) as error:  # the parser's words, or an encoding that nobody knows
+        raise invalid("", "it is no form that can be read, with at most a file `image`, `text` and `limit`") from error
+
+
+@router.post(
+    "/search",
+    openapi_extra={"requestBody": BODY},
+    responses=documented(409),
+    dependencies=[needs("read"), Depends(_admitted)],
+)
+def search(body: Annotated[SearchIn, Depends(_asked)], running: RunningDep, recommender: RecommenderDep) -> SearchOut:
     """Articles by what their titles say and their pictures show, nearest first. The first search takes seconds.
+
+    A picture comes in JSON, or as the file `image` of a form.
 
     409 where the live model was trained without titles or pictures, or with another encoder than the settings name.
     """

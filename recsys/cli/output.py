@@ -28,6 +28,7 @@ Report = Callable[[str, int, int], None]
 def print_json(document: Any) -> None:
     """One JSON document; figures that do not exist are null."""
     sys.stdout.write(json.dumps(plain(document), ensure_ascii=False, indent=1) + "\n")
+    sys.stdout.flush()  # `recsys serve` goes on for long
 
 
 @contextmanager

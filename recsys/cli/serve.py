@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from recsys.cli.context import limit_threads, load_settings
+from recsys.cli.context import Json, limit_threads, load_settings
+from recsys.cli.output import print_json
 from recsys.domain import RecsysError
 
 SILENT = 60  # seconds until a process of the server that says nothing counts as dead; one that folds a log is busy
@@ -16,6 +17,7 @@ def serve(
     host: str = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
     workers: Annotated[int, typer.Option(min=1)] = 1,
+    as_json: Json = False,
 ) -> None:
     """Run the API and the background worker."""
     settings = load_settings()
@@ -30,6 +32,8 @@ def serve(
 
     check_host(open_sessions(settings), host)
     check_port(host, port)
+    if as_json:
+        print_json({"host": host, "port": port, "workers": workers})
     worker = start_worker(settings)
     try:
         with shared_folder(workers):

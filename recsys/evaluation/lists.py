@@ -66,6 +66,17 @@ def ranks_of(keys: Ints, targets: Sequence[int]) -> list[float]:
     return [float(place[0] + 1) if len(place) else NOWHERE for place in found]
 
 
+def auc_of(ranks: Sequence[float], others: int) -> float:
+    """Share of the ``others`` (articles that might have been shown) that stand behind a target, mean of the targets.
+
+    ``ranks`` are those of the targets, from 1; behind one that was not found stands nothing. NaN without any others.
+    """
+    if others == 0:
+        return float("nan")
+    found = sorted(rank for rank in ranks if rank < NOWHERE)
+    return sum(1 - (rank - 1 - earlier) / others for earlier, rank in enumerate(found)) / len(ranks)
+
+
 def self_information(state: ArticleState, keys: Ints, pool: Ints) -> float:
     """Mean of -log2 p over articles (n,), in bits; NaN for no article.
 

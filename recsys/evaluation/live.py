@@ -28,6 +28,7 @@ class _Asked:
     pool: int  # how many articles there were to choose from
     pipeline: list[float]
     found: list[float]  # by the sources alone
+    auc: float
     off: lists.Served  # the best as they stand
     on: lists.Served  # after the selector
     searched: dict[str, search.Searched]
@@ -76,11 +77,13 @@ def _asked(model: Model, window: Window, reader: Reader, request: Request, targe
     keys = sources.gather(model.views, reader.world, request, pool).keys
     case = lists.Case(request, targets, pool, keys, rank(model, reader, request, keys))
     off, on = lists.served(model, reader.world, case, window.rules)
+    ranks = lists.ranks_of(keys[case.scored.order], targets)
     return _Asked(
         user=request.user,
         pool=len(pool),
-        pipeline=lists.ranks_of(keys[case.scored.order], targets),
+        pipeline=ranks,
         found=lists.ranks_of(keys, targets),
+        auc=lists.auc_of(ranks, len(pool) - int(np.isin(targets, pool).sum())),
         off=off,
         on=on,
         searched=search.searched(model.views, request, pool, targets),
@@ -92,7 +95,8 @@ def _judged(model: Model, asked: list[_Asked], live: int, seed: int) -> Judged:
     pipeline, found = (np.concatenate(ranks) for ranks in ([a.pipeline for a in asked], [a.found for a in asked]))
     figures: dict[str, Floats] = {f"r@{k}": metrics.recall_at(pipeline, k, offsets) for k in (10, 50, 100)}
     figures |= {f"sources_r@{k}": metrics.recall_at(found, k, offsets) for k in (100, 500)}
-    figures["ndcg@10"] = metrics.ndcg_at(pipeline, 10, offsets)
+    figures |= {f"ndcg@{k}": metrics.ndcg_at(pipeline, k, offsets) for k in (5, 10)}
+    figures |= {"auc": np.array([one.auc for one in asked]), "mrr": metrics.reciprocal_rank(pipeline, offsets)}
     summary: dict[str, Any] = {"version": model.version, "impressions": len(users), "clicks": len(pipeline)}
     summary |= {name: metrics.mean(values) for name, values in figures.items()}
     summary["pool_median"] = float(np.median([one.pool for one in asked]))

@@ -12,7 +12,10 @@ from recsys.evaluation.slices import WITH_INTERVAL
 SHOWN = ("impressions", "clicks", "auc", "mrr", "ndcg@5", "ndcg@10", "log_loss", "ece")
 CLASSIC = ("threshold", "accuracy", "precision", "recall", "f1", "accuracy_of_never")
 SLICE = ("slice", "impressions", *WITH_INTERVAL)
-LIVE = ("impressions", "clicks", "pool_median", "r@10", "r@50", "r@100", "ndcg@10", "sources_r@100", "sources_r@500")
+LIVE = (
+    "impressions", "clicks", "pool_median", "r@10", "r@50", "r@100", "auc", "mrr", "ndcg@5", "ndcg@10", "sources_r@100",
+    "sources_r@500",
+)  # fmt: skip
 SEARCH = ("index", "r@100 of exact search", "r@100 of clicked")
 OFF_POLICY = ("clicks", "logged", "ips", "snips", "dr", "effective_sample_size", "coverage")
 LISTS = ("diversity", "ndcg@10", "coverage", "novelty", "intra_list_diversity")

@@ -140,3 +140,27 @@ def test_ids_may_hold_any_character(client, article_id):
 
 def _seconds(text):
     return datetime.fromisoformat(text).timestamp()
+
+
+def test_what_get_gives_may_be_put_back(client):
+    for article_id in ("a1", "a9"):  # with a picture of this server's, and without one
+        before = client.get(f"/v1/articles/{article_id}").json()
+        answer = client.put(f"/v1/articles/{article_id}", json=before | {"title": "Corrected"})
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == before | {"title": "Corrected"}
+    assert client.get("/v1/articles/a1/image").status_code == 200
+
+
+def test_an_address_may_be_called_by_the_name_that_answers_use(client):
+    address = "https://pictures.example/1.jpg"
+    answer = client.put("/v1/articles/n1", json={"title": "New", "image_url": address})
+    assert answer.json()["image_url"] == address
+    assert client.put("/v1/articles/n1", json=answer.json()).json() == answer.json()
+
+
+def test_a_picture_of_another_article_is_not_named_by_its_path(client):
+    taken = {"title": "New", "image_url": "/v1/articles/a1/image"}
+    assert_problem(client.put("/v1/articles/n1", json=taken), 422, "image_url")
+    assert_problem(client.put("/v1/articles/a2", json=taken), 422, "image_url")
+    both = {"image": "https://pictures.example/1.jpg", "image_url": "https://pictures.example/2.jpg"}
+    assert_problem(client.put("/v1/articles/a2", json=both), 422, "not both")

@@ -1,6 +1,7 @@
 """Errors are RFC 9457 problems, whatever goes wrong; and OpenAPI says so."""
 
 import json
+import re
 
 import pytest
 import sqlalchemy
@@ -104,5 +105,10 @@ def test_openapi_documents_the_events(client):
     ]
 
 
-def test_the_documentation_is_there(client):
-    assert client.get("/docs").status_code == 200
+def test_the_documentation_is_there_and_comes_from_this_server_alone(client):
+    page = client.get("/docs")
+    assert page.status_code == 200
+    assert "https://" not in page.text
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert any(path.endswith(".js") for path in loaded)
+    assert all(client.get(path).status_code == 200 for path in loaded)

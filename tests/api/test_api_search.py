@@ -63,6 +63,33 @@ def test_a_picture_finds_its_article_and_none_without_one(client, a1):
     assert "a9" not in ids(answer)  # has no picture
 
 
+def test_a_picture_may_be_uploaded_as_a_file(client, a1):
+    data = Path(a1.image).read_bytes()
+    answer = client.post("/v1/search", files={"image": ("front.png", data, "image/png")}, data={"limit": "3"})
+    inlined = client.post("/v1/search", json={"image": inline(data), "limit": 3})
+    assert ids(answer) == ids(inlined)
+    assert ids(answer)[0] == "a1"
+    assert len(ids(answer)) == 3
+    both = client.post("/v1/search", files={"image": data}, data={"text": a1.title})
+    assert both.json()["by"] == ["image", "title"]
+    assert ids(client.post("/v1/search", files={"text": (None, a1.title)}))[0] == "a1"
+
+
+def test_a_form_that_cannot_be_read_is_refused(client):
+    two = [("image", b"one"), ("image", b"two")]
+    assert_problem(client.post("/v1/search", files=two), 422, "form", "`image`")
+    assert_problem(client.post("/v1/search", files={"image": b"no picture"}), 422, "picture")
+    assert_problem(client.post("/v1/search", files={"limit": (None, "3")}), 422, "a text, an image")
+    for kind in ("multipart/form-data", "multipart/form-data; boundary=x; charset=nonsense"):
+        broken = client.post("/v1/search", content=b"--x\r\nnothing", headers={"content-type": kind})
+        assert_problem(broken, 422)
+
+
+def test_a_body_that_is_neither_json_nor_a_form_is_refused(client):
+    assert_problem(client.post("/v1/search", content=b"{}", headers={"content-type": "text/plain"}), 422, "JSON")
+    assert_problem(client.post("/v1/search", content=b"{", headers={"content-type": "application/json"}), 422, "JSON")
+
+
 def test_both_together_are_the_mean_of_both(client, a1):
     sent = {"text": a1.title, "image": inline(Path(a1.image).read_bytes()), "limit": 100}
     both = {item["article_id"]: item["similarity"] for item in client.post("/v1/search", json=sent).json()["items"]}

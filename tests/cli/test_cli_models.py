@@ -145,6 +145,11 @@ class TestEvaluate:
         expected = {"version", "r@10", "r@50", "r@100", "ndcg@10", "sources_r@100", "sources_r@500", "pool_median"}
         assert expected <= document.keys()
         assert 0.3 < document["r@10"] <= document["r@50"] <= document["r@100"]
+        assert 0.5 < document["auc"] < 1
+        assert document["ndcg@5"] <= document["ndcg@10"]
+        shown = cli.json("evaluate", "--since", rfc3339(SPLIT))
+        for of_lists in ("log_loss", "ece", "slices"):
+            assert document[of_lists] == shown[of_lists]
 
     def test_for_people(self, cli: Cli) -> None:
         out = cli.run("evaluate", "--since", rfc3339(SPLIT)).out

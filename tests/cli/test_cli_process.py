@@ -95,16 +95,17 @@ def test_serve_answers_until_it_is_interrupted(cli: Cli, site: Settings) -> None
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [RECSYS, "serve", "--port", str(port)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+    command = [RECSYS, "serve", "--port", str(port), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         try:
             wait_until_ready(server, port)
             answered = answer(port, f"/v1/users/{NOBODY}/recommendations?limit=3")
             server.send_signal(signal.SIGINT)
-            _, said = server.communicate(timeout=30)
+            document, said = server.communicate(timeout=30)
         finally:
             server.kill()
     assert len(answered["items"]) == 3
+    assert json.loads(document) == {"host": "127.0.0.1", "port": port, "workers": 1}
     assert server.returncode == 0
     assert "Traceback" not in said
 

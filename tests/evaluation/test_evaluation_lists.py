@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from recsys.evaluation.lists import NOWHERE, Served, compared, intra_list_diversity, ranks_of, self_information
+from recsys.evaluation.lists import NOWHERE, Served, auc_of, compared, intra_list_diversity, ranks_of, self_information
 from recsys.features.state import CLICKS, empty_state
 
 
@@ -32,6 +32,19 @@ def test_novelty_is_the_information_in_an_articles_share_of_the_clicks() -> None
     assert self_information(state, np.array([1, 3]), pool) == pytest.approx(-np.mean(np.log2([4 / 7, 2 / 7])))
     assert self_information(state, np.array([2]), pool) > self_information(state, np.array([1]), pool)
     assert np.isnan(self_information(state, pool[:0], pool))
+
+
+def test_auc_counts_the_pairs_of_a_target_and_another_article() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        candidates, targets, pool = int(random.integers(2, 9)), int(random.integers(1, 3)), 12
+        places = random.choice(candidates, min(targets, candidates), replace=False)
+        ranks = [float(place + 1) for place in places]
+        others = [place for place in range(pool) if place not in places]
+        expected = np.mean([place < other for place in places for other in others])
+        assert auc_of(ranks, len(others)) == pytest.approx(expected)
+        assert auc_of([*ranks, NOWHERE], len(others)) == pytest.approx(expected * len(ranks) / (len(ranks) + 1))
+    assert np.isnan(auc_of([1.0], 0))
 
 
 def test_places_are_counted_from_one() -> None:

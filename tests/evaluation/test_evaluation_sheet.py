@@ -27,7 +27,7 @@ SHOWN: dict[str, Any] = {
 LIVE: dict[str, Any] = {
     **{name: SHOWN[name] for name in ("version", "impressions", "clicks")},
     **{"r@10": 0.511, "r@50": 0.912, "r@100": 0.934, "ndcg@10": 0.288, "sources_r@100": 0.947, "sources_r@500": 0.971},
-    "pool_median": 1361.0,
+    **{"pool_median": 1361.0, "auc": 0.924, "mrr": 0.203, "ndcg@5": 0.247},
     "retrieval": {"learned": {"impressions": 9, "r@100_of_exact": 0.998, "r@100_of_clicked": 0.312}},
     "diversity": {
         "off": {"ndcg@10": 0.288, "coverage": 0.215, "novelty": 9.871, "intra_list_diversity": 0.744},
@@ -72,7 +72,7 @@ def test_a_model_without_a_threshold_has_no_classic_figures() -> None:
 
 def test_figures_of_live_articles_are_all_there() -> None:
     text = printed(LIVE, live=True)
-    for name in ("r@10", "r@50", "r@100", "ndcg@10", "sources_r@100", "sources_r@500"):
+    for name in ("r@10", "r@50", "r@100", "auc", "mrr", "ndcg@5", "ndcg@10", "sources_r@100", "sources_r@500"):
         assert number(LIVE[name]) in text
     for figures in (*LIVE["retrieval"].values(), *LIVE["diversity"].values()):
         for value in figures.values():
