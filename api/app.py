@@ -61,7 +61,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     Raises RecsysError at start when the database has no up-to-date schema.
     """
-    app = FastAPIOffline(title="recsys", version=__version__, description=DESCRIPTION, lifespan=_lifespan)  # /docs
+    app = FastAPIOffline(
+        title="recsys", version=__version__, description=DESCRIPTION, lifespan=_lifespan, redoc_url=None
+    )  # /docs
     app.state.settings = settings or Settings()
     app.add_middleware(Routed)  # the innermost
     app.add_middleware(RawPath)

@@ -92,7 +92,7 @@ def template(scope: Scope) -> str:
     """
     path: str = scope["path"]
     own: str | None = getattr(scope.get("route"), "path", None)
-    if own is None:  # Starlette's own routes: /docs, or a folder of files
+    if own is None:  # Starlette's own routes: /openapi.json, or a folder of files
         return (scope.get("root_path") or path) if "endpoint" in scope else NOWHERE
     segments = path.split("/")
     return "/".join(segments[: len(segments) - own.count("/")]) + own

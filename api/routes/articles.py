@@ -132,7 +132,7 @@ def _article(article_id: str, sent: ArticleIn, before: dict[str, Article], now: 
         author=sent.author,
         language=sent.language,
         url=sent.url,
-        image=sent.image if sent.image_url is None else _kept_picture(sent.image_url, known),
+        image=sent.image if sent.image_url is None else _kept_picture(article_id, sent.image_url, known),
         published_at=published if sent.published_at is None else sent.published_at.timestamp(),
         expires_at=None if sent.expires_at is None else sent.expires_at.timestamp(),
         premium=sent.premium,
@@ -140,12 +140,10 @@ def _article(article_id: str, sent: ArticleIn, before: dict[str, Article], now: 
     )
 
 
-def _kept_picture(path: str, known: Article | None) -> str | None:
+def _kept_picture(article_id: str, path: str, known: Article | None) -> str | None:
     """The picture that an article has, named by the path that its own ``image_url`` is."""
     if known is None or path != image_url(known):
-        raise invalid(
-            "image_url", "it is neither an http(s) address nor the picture that this article has: send `image`"
-        )
+        raise invalid("image_url", f"it is no http(s) address, and not the picture that article {article_id!r} has")
     return known.image
 
 

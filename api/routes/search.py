@@ -56,18 +56,16 @@ async def _admitted(running: RunningDep) -> AsyncIterator[None]:
         yield
 
 
+SCHEMA = SearchIn.model_json_schema()
 UPLOAD = {
     "type": "object",
-    "properties": {
-        "image": {"type": "string", "format": "binary"},
-        "text": {"type": "string"},
-        "limit": {"type": "integer"},
-    },
+    "properties": SCHEMA["properties"] | {"image": {"type": "string", "format": "binary"}},
 }
+UNREADABLE = "it is no whole form that can be read, of a file `image`, a `text` and a `limit`"
 BODY = {
     "required": True,
     "content": {
-        "application/json": {"schema": SearchIn.model_json_schema()},
+        "application/json": {"schema": SCHEMA},
         "multipart/form-data": {"schema": UPLOAD},
     },
 }
@@ -86,7 +84,7 @@ async def _asked(request: Request) -> SearchIn:
 
 async def _json(request: Request, kind: str) -> Any:
     body = await request.body()
-    if kind and kind != "application/json" and not kind.endswith("+json"):
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise RequestValidationError([], body=body)
     try:
         return json.loads(body)
@@ -96,13 +94,21 @@ async def _json(request: Request, kind: str) -> Any:
 
 async def _form(request: Request) -> dict[str, Any]:
     try:
-        async with request.form(max_files=1, max_fields=2) as form:
-            sent: dict[str, Any] = dict(form)
+        whole = (await request.body()).rstrip().endswith(b"--")  # a part that was cut off would be none without a word
+        async with request.form(max_files=1, max_fields=3) as form:
+            sent: dict[str, Any] = {name: value for name, value in form.items() if not _is_empty(value)}
             if isinstance(picture := sent.get("image"), UploadFile):
                 sent["image"] = "data:;base64," + base64.b64encode(await picture.read()).decode()
-            return sent
     except (HTTPException, ValueError, LookupError) as error:  # the parser's words, or an encoding that nobody knows
-        raise invalid("", "it is no form that can be read, with at most a file `image`, `text` and `limit`") from error
+        raise invalid("", UNREADABLE) from error
+    if not whole:
+        raise invalid("", UNREADABLE)
+    return sent
+
+
+def _is_empty(value: str | UploadFile) -> bool:
+    """Whether this is a field of a page's form that nobody filled in."""
+    return not value if isinstance(value, str) else not value.filename and not value.size
 
 
 @router.post(

@@ -48,20 +48,20 @@ def evaluate(
             f"Model {version} was trained on the log up to {rfc3339(model.until)}: evaluate it with --since from then."
         )
     window = window_of(data, settings, since, until)
-    shown = None if live and model.heads is None else evaluate_shown(model, window, progress=progress)
-    judged = _live(model, window, shown, progress) if live or shown is None else shown
+    judged = (_live if live else evaluate_shown)(model, window, progress=progress)
     judged = replace(judged, summary={**judged.summary, "robots": data.robots.counts})
     with writing(sessions) as session:
         models.set_metrics(session, version, {"live" if live else "shown": judged.summary})
     return judged
 
 
-def _live(model: Model, window: Window, shown: Judged | None, progress: Progress | None) -> Judged:
+def _live(model: Model, window: Window, *, progress: Progress | None) -> Judged:
     """The figures among all live articles, and beside them those that only lists as they were shown can have.
 
     A click probability is one within a list, and slices go by what a list held. A model without heads has none of them.
     """
     judged = evaluate_live(model, window, progress=progress)
+    shown = None if model.heads is None else evaluate_shown(model, window, progress=progress)
     of_lists = {name: None if shown is None else shown.summary[name] for name in OF_LISTS}
     return replace(judged, summary={**judged.summary, **of_lists})
 

@@ -1,7 +1,8 @@
 """Forward passes of trained modules on arrays, as answers need them.
 
 Of the few rows of one reader torch takes longer to find out what to do than to do it. The arrays here are the modules'
-own memory, so training goes on in them; a module must stay where it is, on the CPU. Dropout is off.
+own memory, so what changes in place counts at once; a module must stay on the CPU, and its weights where they are, once
+it was read here: no `.to` or `.float`, no `load_state_dict(assign=True)`. Dropout is off.
 """
 
 from typing import cast
@@ -17,6 +18,7 @@ from recsys.model.user_tower import AGE_KNOTS, AGE_STEP, BlockwiseUserTower, Rec
 LARGEST = 80.0  # beyond it exp leaves float32, and a sigmoid is 0 or 1 long before
 
 
+# arrays by module, as long as the module lives: to ask torch for them each time takes longer than to use them
 _KNOWN: WeakKeyDictionary[nn.Module, tuple[Floats32, ...]] = WeakKeyDictionary()
 
 

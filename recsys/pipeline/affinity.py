@@ -49,12 +49,12 @@ def affinities(
     space = views.towers.content_space
     candidates, read, page = (views.content.vectors(articles)[0] for articles in (keys, history, here))
     for number, modality in enumerate(modalities):
-        part, columns = space.parts[modality], out[:, len(LEARNED) + len(CONTENT) * number :]
+        part, column, length = space.parts[modality], len(LEARNED) + len(CONTENT) * number, space.weight[modality]
         own, clicked = candidates[:, part], read[:, part]
         cosines = own @ clicked[clicked.any(axis=1)].T  # but for the squared length of all these vectors
-        _content(own, cosines, space.weight[modality], columns)
+        _content(candidates, part.start, part.stop, cosines, length, out, column)
         if len(page):
-            columns[:, 3] = own @ page[0, part] / np.float32(space.weight[modality])
+            out[:, column + 3] = own @ page[0, part] / np.float32(length)
     return out
 
 
@@ -93,13 +93,18 @@ def _learned(views: Views, keys: Ints, user: Floats32, has_history: bool, here: 
         out[:, 1] = candidates @ views.learned.vectors(here)[0][0]
 
 
-@njit(cache=True, nogil=True)
-def _content(candidates: Floats32, cosines: Floats32, length: float, out: Floats32) -> None:
-    """Write what cosines (n, h), in units of ``length``, say of candidates (n, d), and which of these have a vector."""
+@njit(cache=True, nogil=True)  # of whole arrays: numba compiles again for a slice of one row
+def _content(
+    candidates: Floats32, first: int, behind: int, cosines: Floats32, length: float, out: Floats32, column: int
+) -> None:
+    """Write to ``out`` (n, columns) what cosines (n, h), in units of ``length``, say, and who has a vector at all.
+
+    That is, anything in the columns from ``first`` up to ``behind`` of the candidates (n, c).
+    """
     n, clicks = cosines.shape
     for i in range(n):
         if clicks > 0:
-            out[i, 0] = cosines[i].mean() / length
-            out[i, 1] = cosines[i].max() / length
-            out[i, 2] = cosines[i, clicks - 1] / length
-        out[i, 4] = candidates[i].any()
+            out[i, column] = cosines[i].mean() / length
+            out[i, column + 1] = cosines[i].max() / length
+            out[i, column + 2] = cosines[i, clicks - 1] / length
+        out[i, column + 4] = candidates[i, first:behind].any()

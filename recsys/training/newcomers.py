@@ -8,7 +8,7 @@ from recsys.pipeline.towers import Towers, blended_scores
 from recsys.training.batches import Task
 
 NEWEST = 0.2  # of the clicks: which articles did they fall on, and which of these had no older one?
-SHARES = (0.025, 0.5)  # a log too short to say is not believed; and with no chance at all nothing new is ever clicked
+SHARES = (0.025, 0.5)  # a log too short to say is not believed; and what gets no chance at all is never clicked
 USERS = 256  # on whom the chances are compared
 CAUTION = 0.7  # logits: among what nobody has clicked yet is also what nobody ever will
 

@@ -73,6 +73,8 @@ def test_a_picture_may_be_uploaded_as_a_file(client, a1):
     both = client.post("/v1/search", files={"image": data}, data={"text": a1.title})
     assert both.json()["by"] == ["image", "title"]
     assert ids(client.post("/v1/search", files={"text": (None, a1.title)}))[0] == "a1"
+    left_empty = {"text": (None, a1.title), "image": ("", b"", "application/octet-stream")}
+    assert client.post("/v1/search", files=left_empty).json()["by"] == ["title"]
 
 
 def test_a_form_that_cannot_be_read_is_refused(client):
@@ -80,13 +82,19 @@ def test_a_form_that_cannot_be_read_is_refused(client):
     assert_problem(client.post("/v1/search", files=two), 422, "form", "`image`")
     assert_problem(client.post("/v1/search", files={"image": b"no picture"}), 422, "picture")
     assert_problem(client.post("/v1/search", files={"limit": (None, "3")}), 422, "a text, an image")
+    whole = b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\nwar\r\n'
+    cut = whole + b'--x\r\nContent-Disposition: form-data; name="image"; filename="1.png"\r\n\r\nabc'
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    assert client.post("/v1/search", content=whole + b"--x--\r\n", headers=headers).status_code == 200
+    assert_problem(client.post("/v1/search", content=cut, headers=headers), 422, "whole form")
     for kind in ("multipart/form-data", "multipart/form-data; boundary=x; charset=nonsense"):
         broken = client.post("/v1/search", content=b"--x\r\nnothing", headers={"content-type": kind})
         assert_problem(broken, 422)
 
 
 def test_a_body_that_is_neither_json_nor_a_form_is_refused(client):
-    assert_problem(client.post("/v1/search", content=b"{}", headers={"content-type": "text/plain"}), 422, "JSON")
+    for headers in ({"content-type": "text/plain"}, {"content-type": "text/x+json"}, {}):
+        assert_problem(client.post("/v1/search", content=b'{"text": "a"}', headers=headers), 422, "JSON")
     assert_problem(client.post("/v1/search", content=b"{", headers={"content-type": "application/json"}), 422, "JSON")
 
 
