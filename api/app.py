@@ -63,7 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     app = FastAPIOffline(
         title="recsys", version=__version__, description=DESCRIPTION, lifespan=_lifespan, redoc_url=None
-    )  # /docs
+    )
     app.state.settings = settings or Settings()
     app.add_middleware(Routed)  # the innermost
     app.add_middleware(RawPath)
