@@ -37,7 +37,9 @@ from serving_events import RATE, posting
 from serving_load import at_rate, run_wrk, wrk_version
 from serving_server import Server, serving
 
+from recsys.database.session import open_sessions
 from recsys.domain import RecsysError
+from recsys.lifecycle.checkpoints import Keeper
 from recsys.settings import Settings
 
 ANSWERS, ALONE, FRESH = "answers", "parts of an answer in process, ms", "how soon it is known"
@@ -75,7 +77,13 @@ def site(home: Path, sizes: Sizes, versions: int = 1) -> tuple[Settings, Sizes, 
         serving_catalogue.write(settings, sizes)
         (home / "complete").touch()
     made = serving_model.there(settings)
-    return settings, sizes, made if len(made) >= versions else serving_model.make(settings, sizes, versions)
+    if len(made) < versions:
+        made = serving_model.make(settings, sizes, versions)
+    if not settings.checkpoint.exists():  # as the worker of a server that has run for minutes has written one
+        sessions = open_sessions(settings)
+        Keeper(sessions, settings).write()
+        sessions.kw["bind"].dispose()
+    return settings, sizes, made
 
 
 def _size_rows(settings: Settings, sizes: Sizes, options: argparse.Namespace) -> Iterator[Row]:

@@ -64,6 +64,8 @@ def _index_all(settings: Settings, sizes: Sizes, folder: Path, versions: int) ->
         model = read_snapshot(folder, lambda ids: articles.keys_of(session, ids))
     for keys in serving_catalogue.blocks(sizes):
         model.views.put(serving_catalogue.content(settings, sizes, keys), keys)
+    with writing(sessions) as session:  # a catalogue that was written by other means than its own has none
+        articles.record_changes(session, [1])
     with sessions() as session:  # as a training notes it: a start indexes no more than what changes from here on
         change = articles.last_change(session)
         known = {**model.metrics, CATALOGUE: [change, articles.changed_at(session, change)]}
