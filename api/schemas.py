@@ -3,21 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.fields import Address, Count, Device, Id, Instant, Language, Picture, Placement, Seconds, Section, Text
 from recsys.domain import Action, Context, Modality, Page, is_address
 
 MOST_ITEMS = 1000  # of one list in a request
-MOST_EXCLUDED = 1000  # articles
-
-
-def _split(values: list[str]) -> list[str]:
-    """The ids in values that commas part, and each value as a whole too: an id may hold a comma."""
-    parts = [part for value in values for part in value.split(",")]
-    if len(parts) > MOST_EXCLUDED:
-        raise ValueError(f"at most {MOST_EXCLUDED:,} articles can be excluded")
-    return [*values, *parts]
 
 
 class ContextIn(BaseModel):
@@ -32,19 +23,6 @@ class ContextIn(BaseModel):
     def to_domain(self) -> Context:
         """The context as the rooms speak of it."""
         return Context(self.page, self.context_article, self.device, self.subscriber, self.placement)
-
-
-class RecommendIn(ContextIn):
-    """What is asked of a recommendation; one model, since FastAPI looks at every argument of a route by itself."""
-
-    page: Page | None = Field(None, description="where the list is shown")
-    limit: int = Field(10, ge=1, le=100)
-    section: Section | None = Field(None, description="of this section only")
-    exclude: Annotated[list[Text], Field(max_length=MOST_EXCLUDED), AfterValidator(_split)] = Field(
-        [], description="article ids; repeat it, or separate by commas"
-    )
-    explain: bool = False
-    log: bool = Field(True, description="false for previews: the answer is not logged")
 
 
 class ReadArticleOut(BaseModel):
@@ -291,36 +269,3 @@ class SimilarOut(BaseModel):
     article_id: str
     by: str
     items: list[NeighbourOut]
-
-
-class PastOut(BaseModel):
-    """One thing that a user did."""
-
-    article_id: str
-    title: str | None
-    type: Literal["click", "dismiss"]
-    at: datetime
-    dwell_seconds: float | None
-
-
-class UserOut(BaseModel):
-    """What is known of a user."""
-
-    user_id: str = Field(description="the reader's own id, which is another one than asked for after a merge")
-    aliases: list[str] = Field(description="ids that logged in as this reader")
-    robot: bool = Field(description="flagged as a robot: left out of training and counters")
-    clicks: int
-    dismissed: int
-    impressions: int = Field(description="lists that were seen")
-    served: int = Field(description="lists that were answered")
-    history: list[PastOut] = Field(description="newest first")
-
-
-class UserMergedOut(BaseModel):
-    """Whom an id belongs to now, and what was handed over at this call: nothing when it was merged before."""
-
-    user_id: str
-    into: str = Field(description="the reader; the end of the chain where `into` was merged itself")
-    clicks: int
-    impressions: int
-    served: int

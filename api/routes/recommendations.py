@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import AfterValidator, Field
 
 from api.deps import ADMITTED, RecommenderDep, RunningDep
-from api.fields import PathId, instant
+from api.fields import PathId, Section, Text, instant
 from api.problems import documented, invalid
 from api.schemas import (
     AppliedRuleOut,
@@ -16,14 +17,35 @@ from api.schemas import (
     RankOut,
     RecommendationOut,
     RecommendationsOut,
-    RecommendIn,
 )
 from api.security import needs
-from recsys.domain import Recommendation
+from recsys.domain import Page, Recommendation
 
 router = APIRouter(prefix="/users/{user_id}")
 
+MOST_EXCLUDED = 1000  # articles
 NO_STORE = {"Cache-Control": "no-store"}
+
+
+def _split(values: list[str]) -> list[str]:
+    """The ids in values that commas part, and each value as a whole too: an id may hold a comma."""
+    parts = [part for value in values for part in value.split(",")]
+    if len(parts) > MOST_EXCLUDED:
+        raise ValueError(f"at most {MOST_EXCLUDED:,} articles can be excluded")
+    return [*values, *parts]
+
+
+class RecommendIn(ContextIn):
+    """What is asked of a recommendation; one model, since FastAPI looks at every argument of a route by itself."""
+
+    page: Page | None = Field(None, description="where the list is shown")
+    limit: int = Field(10, ge=1, le=100)
+    section: Section | None = Field(None, description="of this section only")
+    exclude: Annotated[list[Text], Field(max_length=MOST_EXCLUDED), AfterValidator(_split)] = Field(
+        [], description="article ids; repeat it, or separate by commas"
+    )
+    explain: bool = False
+    log: bool = Field(True, description="false for previews: the answer is not logged")
 
 
 @router.get("/recommendations", response_model=RecommendationsOut, dependencies=[needs("read"), ADMITTED])

@@ -1,20 +1,55 @@
 """What is known of a user, its erasure, readers who log in, and robots."""
 
 import time
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
 
 from api.deps import SETTLED, SessionsDep
 from api.fields import PathId, instant
 from api.problems import documented
-from api.schemas import MergeIn, PastOut, UserMergedOut, UserOut
+from api.schemas import MergeIn
 from api.security import WhoDep, needs
 from recsys.database import logins, robots, users
 from recsys.database.session import writing
 from recsys.domain import NotKnownError
 
 router = APIRouter(prefix="/users")
+
+
+class PastOut(BaseModel):
+    """One thing that a user did."""
+
+    article_id: str
+    title: str | None
+    type: Literal["click", "dismiss"]
+    at: datetime
+    dwell_seconds: float | None
+
+
+class UserOut(BaseModel):
+    """What is known of a user."""
+
+    user_id: str = Field(description="the reader's own id, which is another one than asked for after a merge")
+    aliases: list[str] = Field(description="ids that logged in as this reader")
+    robot: bool = Field(description="flagged as a robot: left out of training and counters")
+    clicks: int
+    dismissed: int
+    impressions: int = Field(description="lists that were seen")
+    served: int = Field(description="lists that were answered")
+    history: list[PastOut] = Field(description="newest first")
+
+
+class UserMergedOut(BaseModel):
+    """Whom an id belongs to now, and what was handed over at this call: nothing when it was merged before."""
+
+    user_id: str
+    into: str = Field(description="the reader; the end of the chain where `into` was merged itself")
+    clicks: int
+    impressions: int
+    served: int
 
 
 @router.get("/{user_id}", responses=documented(404), dependencies=[needs("read"), SETTLED])

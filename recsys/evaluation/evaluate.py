@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from recsys.columns import Catalogue, EventLog, Floats, Floats32, Ints
 from recsys.domain import RecsysError, Timestamp
@@ -16,6 +15,7 @@ from recsys.evaluation.slices import sliced, slices
 from recsys.features.examples import Examples
 from recsys.features.features import Attributes
 from recsys.features.replay import Replay
+from recsys.model import arrays
 from recsys.pipeline import affinity
 from recsys.pipeline.model import Model
 from recsys.pipeline.recommend import Rules
@@ -129,17 +129,14 @@ def _listwise(model: Model, rows: Floats32, offsets: Ints) -> tuple[Floats32, Fl
         some = offsets[start : start + BLOCK + 1]
         part = slice(some[0], some[-1])
         items, lists = listwise_inputs(rows[part], some - some[0])
-        with torch.inference_mode():
-            scored, outside = model.heads.listwise(torch.from_numpy(items), torch.from_numpy(lists))
-        logits[part] = scored.numpy()
-        probabilities[part] = choice_probabilities(scored.numpy(), outside.numpy(), some - some[0])
+        logits[part], outside = arrays.listwise(model.heads.listwise, items, lists)
+        probabilities[part] = choice_probabilities(logits[part], outside, some - some[0])
     return logits, probabilities
 
 
 def _pointwise(model: Model, rows: Floats32) -> Floats32:
     assert model.heads is not None
-    with torch.inference_mode():
-        return np.asarray(model.heads.pointwise(torch.from_numpy(rows)))
+    return arrays.pointwise(model.heads.pointwise, rows)
 
 
 def choice_probabilities(logits: Floats32, outside: Floats32, offsets: Ints) -> Floats32:

@@ -17,7 +17,6 @@ from recsys.model.user_tower import AGE_KNOTS, AGE_STEP, BlockwiseUserTower, Rec
 
 LARGEST = 80.0  # beyond it exp leaves float32, and a sigmoid is 0 or 1 long before
 
-
 # arrays by module, as long as the module lives: to ask torch for them each time takes longer than to use them
 _KNOWN: WeakKeyDictionary[nn.Module, tuple[Floats32, ...]] = WeakKeyDictionary()
 

@@ -25,8 +25,8 @@ def select(
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     gain, finite = (1 - diversity) * _standardised(utility), np.isfinite(utility)
     likeness = diversity * np.maximum(unit @ unit.T, 0.0).astype(np.float64)
-    rows = _greedy(gain, likeness, finite, sections, min(limit, len(utility)), most_of_one(section_cap, limit))
-    return [int(row) for row in rows]
+    chosen = _greedy(gain, likeness, finite, sections, min(limit, len(utility)), most_of_one(section_cap, limit))
+    return [int(row) for row in chosen]
 
 
 @njit(cache=True, nogil=True)
