@@ -64,22 +64,27 @@ async def _identified(scope: Scope) -> Caller | ASGIApp:
 
 def needs(scope: str) -> Any:
     """A route's dependency: the scope that it takes, "read", "write" or "admin"; to stand in ``dependencies=[...]``."""
-    return Security(_check, scopes=[scope])
+    return Security(_check_all, scopes=[scope])
 
 
-async def _check(
+async def _check_all(
     request: Request,
     scopes: SecurityScopes,
     _bearer: Annotated[Any, Depends(_BEARER)],  # these two only tell OpenAPI
     _header: Annotated[Any, Depends(_HEADER)],
 ) -> None:
+    for scope in scopes.scopes:
+        check(request, scope)
+
+
+def check(request: Request, scope: str) -> None:
+    """Refuse a caller who does not have a scope: an HTTPException of 401 or 403."""
     caller: Caller | None = request.scope.get("caller")
     if caller is None:  # a route outside of what Access guards
         raise HTTPException(401, NO_KEY, CHALLENGE)
-    for scope in scopes.scopes:
-        if not caller.may(scope):
-            has = " and ".join(sorted(caller.scopes)) or "none"
-            raise HTTPException(403, f"This takes an API key with the scope {scope}; {caller.name!r} has {has}.")
+    if not caller.may(scope):
+        has = " and ".join(sorted(caller.scopes)) or "none"
+        raise HTTPException(403, f"This takes an API key with the scope {scope}; {caller.name!r} has {has}.")
 
 
 async def _who(request: Request) -> str:

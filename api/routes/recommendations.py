@@ -1,11 +1,15 @@
 """Articles for a user: the pipeline's own list, or the publisher's list in the best order."""
 
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
-from pydantic import AfterValidator, Field
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
 
-from api.deps import ADMITTED, RecommenderDep, RunningDep
+from api.deps import ADMITTED, RecommenderDep, Running, RunningDep
 from api.fields import PathId, Section, Text, instant
 from api.problems import documented, invalid
 from api.schemas import (
@@ -18,7 +22,7 @@ from api.schemas import (
     RecommendationOut,
     RecommendationsOut,
 )
-from api.security import needs
+from api.security import check, needs
 from recsys.domain import Page, Recommendation
 
 router = APIRouter(prefix="/users/{user_id}")
@@ -48,7 +52,40 @@ class RecommendIn(ContextIn):
     log: bool = Field(True, description="false for previews: the answer is not logged")
 
 
-@router.get("/recommendations", response_model=RecommendationsOut, dependencies=[needs("read"), ADMITTED])
+class _Reader(BaseModel):
+    user_id: PathId
+
+
+class _Asked(BaseModel):
+    """All that a request says, as FastAPI names its parts."""
+
+    path: _Reader
+    query: RecommendIn
+
+
+async def _straight(request: Request) -> Response:
+    """Do what FastAPI makes of ``recommend`` and its dependencies, which took it a twentieth of the whole answer."""
+    check(request, "read")
+    query: dict[str, Any] = dict(request.query_params)
+    if "exclude" in query:
+        query["exclude"] = request.query_params.getlist("exclude")
+    try:
+        asked = _Asked.model_validate({"path": request.path_params, "query": query})
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error
+    running: Running = request.app.state.running
+    await request.scope["fastapi_inner_astack"].enter_async_context(running.admission.admitted())  # until it is sent
+    return await run_in_threadpool(recommend, asked.path.user_id, running, asked.query)
+
+
+class _Straight(APIRoute):
+    """A route that FastAPI documents and leads to, without its reading of parameters one by one."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers a request."""
+        return _straight
+
+
 def recommend(user_id: PathId, running: RunningDep, asked: Annotated[RecommendIn, Query()]) -> Response:
     """The best articles for a user; one who is not known gets what is trending and fresh."""
     served = running.recommender.recommend(
@@ -70,6 +107,15 @@ def recommend(user_id: PathId, running: RunningDep, asked: Annotated[RecommendIn
         answer.degraded = True
     # as bytes: FastAPI would check the answer once more, in a thread of its own
     return Response(answer.model_dump_json(exclude_unset=True), headers=NO_STORE, media_type="application/json")
+
+
+router.add_api_route(
+    "/recommendations",
+    recommend,
+    response_model=RecommendationsOut,
+    dependencies=[needs("read"), ADMITTED],
+    route_class_override=_Straight,
+)
 
 
 @router.post("/rank", responses=documented(404, 409), dependencies=[needs("read"), ADMITTED])

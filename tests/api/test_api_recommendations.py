@@ -6,6 +6,11 @@ import pytest
 from api_calls import assert_problem, event, ids, recommended, send
 from made_site import ARTICLES, article_id, section_of
 
+from api.deps import ADMITTED
+from api.routes.recommendations import recommend
+from api.schemas import RecommendationsOut
+from api.security import needs
+
 FIELDS = {"article_id", "title", "section", "image_url", "published_at", "position", "score", "source"}
 
 
@@ -49,6 +54,33 @@ def test_a_click_changes_the_very_next_answer(client):
     assert clicked not in ids(after)
     scores = {item["article_id"]: item["score"] for item in before["items"]}
     assert any(item["score"] != scores.get(item["article_id"]) for item in after["items"])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "u1/{}",
+        "u1/{}?limit=3&explain=true",
+        "u1/{}?limit=0",
+        "u1/{}?limit=3&limit=4",
+        "u1/{}?limit=a&explain=maybe&page=none",
+        "u1/{}?section=&device=&page=front",
+        "u1/{}?exclude=a,b&exclude=c%00",
+        "u1/{}?subscriber=1&nothing=known",
+        "a%2520b/{}?log=false",
+        "x" * 2000 + "/{}",
+    ],
+)
+def test_the_route_reads_a_request_as_fastapi_would(client, asked):
+    plain = {"dependencies": [needs("read"), ADMITTED], "response_model": RecommendationsOut}
+    client.app.add_api_route("/v1/users/{user_id}/plain", recommend, **plain)
+    ours, theirs = (client.get(f"/v1/users/{asked.format(last)}") for last in ("recommendations", "plain"))
+    assert ours.status_code == theirs.status_code
+    if ours.is_success:
+        assert ours.json()["user_id"] == theirs.json()["user_id"]
+        assert ids(ours.json()) == ids(theirs.json())
+    else:
+        assert ours.json() == theirs.json()
 
 
 def test_excluded_articles_are_left_out(client):
