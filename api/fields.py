@@ -26,6 +26,13 @@ def _storable(text: str) -> str:
     return text
 
 
+def _decoded(sent: str) -> str:
+    try:
+        return unquote(sent, errors="strict")  # else all that is no UTF-8 would be one and the same id
+    except UnicodeDecodeError as error:
+        raise ValueError("an id in a path is percent-encoded UTF-8") from error
+
+
 def _written(value: Any) -> Any:
     if not isinstance(value, str) or not RFC_3339.fullmatch(value):
         raise ValueError("a time is text like 2026-03-22T07:00:00Z")
@@ -45,7 +52,7 @@ def _web_address(value: str) -> str:
 
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID), AfterValidator(_storable)]
-PathId = Annotated[Id, BeforeValidator(unquote), Path()]
+PathId = Annotated[Id, BeforeValidator(_decoded), Path()]
 Text = Annotated[str, AfterValidator(_storable)]
 Words = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000), AfterValidator(_storable)

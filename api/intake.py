@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
-from api.problems import reasons
+from api.problems import reasons, sentence
 from api.schemas import ClickIn, ContextIn, DwellIn, EventIn, EventsOut, ImpressionIn, RejectedOut
 from recsys.database import events, served, users
 from recsys.database.bulk import one_at_a_time
@@ -67,7 +67,7 @@ def _parsed(sent: Sequence[Any], batch: _Batch) -> list[tuple[int, AnyEvent]]:
         try:
             parsed.append((index, EVENT.validate_python(raw)))
         except ValidationError as error:
-            batch.reject(index, "; ".join(f"{e['where']}: {e['why']}" for e in reasons(error)))
+            batch.reject(index, sentence(reasons(error)))
     return parsed
 
 

@@ -1,5 +1,8 @@
 """Routing on the path as it was sent, so that an id may hold a slash or any other character."""
 
+from string import punctuation
+from urllib.parse import quote
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
@@ -15,7 +18,7 @@ class RawPath:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
         if scope["type"] == "http" and scope.get("raw_path"):
-            scope = {**scope, "path": scope["raw_path"].decode("utf-8", "replace")}
+            scope = {**scope, "path": quote(scope["raw_path"], safe=punctuation)}
         await self.app(scope, receive, send)
 
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -59,8 +60,12 @@ def invalid(where: str, why: str) -> RequestValidationError:
 
 def reasons(error: ValidationError | RequestValidationError) -> list[dict[str, str]]:
     """Where and why input does not fit its schema, without repeating the input."""
-    found = [(".".join(str(part) for part in e["loc"]), str(e["msg"])) for e in error.errors()]
-    return [{"where": where, "why": why.removeprefix("Value error, ")} for where, why in found[:MOST_ERRORS]]
+    return [_reason(e) for e in error.errors()[:MOST_ERRORS]]
+
+
+def sentence(errors: Sequence[Mapping[str, str]]) -> str:
+    """The same in one line; what concerns an input as a whole needs no place."""
+    return "; ".join(f"{e['where']}: {e['why']}" if e["where"] else e["why"] for e in errors)
 
 
 def respond(status: int, detail: str, errors: Any = None, headers: dict[str, str] | None = None) -> Response:
@@ -83,7 +88,16 @@ def _invalid(request: Request, error: Exception) -> Response:
     if isinstance(error.body, bytes):  # FastAPI did not read it as JSON
         kind = request.headers.get("content-type", "nothing")
         errors = [{"where": "body", "why": f"send JSON with Content-Type: application/json, not as {kind}"}]
-    return respond(422, "; ".join(f"{e['where']}: {e['why']}" for e in errors[:3]), errors)
+    return respond(422, sentence(errors[:3]), errors)
+
+
+def _reason(error: Mapping[str, Any]) -> dict[str, str]:
+    where, why = error["loc"], str(error["msg"]).removeprefix("Value error, ")
+    if error.get("type") == "json_invalid":  # FastAPI gives the number of a character as its place
+        where, why = ("body",), f"it is no JSON that can be read from character {where[-1]} on: {error['ctx']['error']}"
+    elif error.get("type") == "union_tag_not_found":
+        where, why = (*where, error["ctx"]["discriminator"].strip("'")), "Field required"
+    return {"where": ".".join(str(part) for part in where), "why": why}
 
 
 def _http(request: Request, error: Exception) -> Response:

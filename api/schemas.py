@@ -74,7 +74,7 @@ class RecommendationOut(BaseModel):
     image_url: str | None
     published_at: datetime | None
     position: int = Field(description="from 1")
-    score: float = Field(description="P(click | shown in this list)")
+    score: float = Field(description="P(click | shown in this list); `position` follows utility among all candidates")
     source: str = Field(
         description="the candidate source that ranked it highest; `editors` where only their rule named it"
     )
@@ -167,7 +167,7 @@ class EventsOut(BaseModel):
     """What became of the events of a request."""
 
     accepted: int
-    duplicates: int = Field(description="known already")
+    duplicates: int = Field(description="known already, or of a list that something else confirmed before")
     rejected: list[RejectedOut]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated, TypeVar
 from urllib.parse import quote
 
-from fastapi import APIRouter, Body, HTTPException, Response
+from fastapi import APIRouter, Body, HTTPException, Request, Response
 from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
 
@@ -68,9 +68,9 @@ def post_articles(
 
 
 @router.get("/{article_id}", responses=documented(301, 404), dependencies=[needs("read")])
-def get_article(article_id: PathId, sessions: SessionsDep) -> ArticleOut:
+def get_article(article_id: PathId, sessions: SessionsDep, request: Request) -> ArticleOut:
     """One article; 301 to the one that goes on for an id that was merged."""
-    return _out(_found(sessions, article_id))
+    return _out(_found(sessions, article_id, request, "get_article"))
 
 
 @router.delete("/{article_id}", status_code=204, responses=documented(404, 409), dependencies=[needs("write")])
@@ -97,9 +97,9 @@ def merge_article(article_id: PathId, body: MergeIn, sessions: SessionsDep) -> A
 @router.get(
     "/{article_id}/image", responses=documented(301, 404), response_class=FileResponse, dependencies=[needs("read")]
 )
-def get_image(article_id: PathId, sessions: SessionsDep) -> FileResponse:
+def get_image(article_id: PathId, sessions: SessionsDep, request: Request) -> FileResponse:
     """The picture of an article, where this server holds it; 301 to the one that goes on for an id that was merged."""
-    found = pictures.shown(_found(sessions, article_id, "/image").image)
+    found = pictures.shown(_found(sessions, article_id, request, "get_image").image)
     if found is None:
         raise NotKnownError(f"Article {article_id!r} has no picture on this server.")
     path, kind = found
@@ -153,12 +153,12 @@ def _check_own(session: Session, article_ids: Sequence[str]) -> None:
         raise NotPossibleError(f"Article {article_id!r} was merged into {into!r}: send {into!r} instead.")
 
 
-def _found(sessions: SessionsDep, article_id: str, below: str = "") -> Article:
+def _found(sessions: SessionsDep, article_id: str, request: Request, route: str) -> Article:
     with sessions() as session:
         article = articles.get_article(session, article_id)
         into = merges.merged_into(session, [article_id]).get(article_id)
     if into is not None:
-        place = f"/v1/articles/{quote(into, safe='')}{below}"
+        place = request.url_for(route, article_id=quote(into, safe="")).path
         raise HTTPException(301, f"Article {article_id!r} was merged into {into!r}.", {"Location": place})
     if article is None:
         raise _unknown(article_id)

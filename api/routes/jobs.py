@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from api.deps import SessionsDep
@@ -69,11 +69,13 @@ class JobsOut(BaseModel):
     response_model=JobAskedOut,
     dependencies=[needs("admin")],
 )
-def retrain(sessions: SessionsDep) -> JobAskedOut | Response:
-    """Have the worker retrain; the job says what came of it."""
+def retrain(sessions: SessionsDep, request: Request, response: Response) -> JobAskedOut | Response:
+    """Have the worker retrain; the job, which `Location` names, says what came of it."""
     try:
         with writing(sessions) as session:
-            return JobAskedOut(job_id=jobs.ask(session, RETRAIN, jobs.clock(session)), status=jobs.WAITING)
+            job_id = jobs.ask(session, RETRAIN, jobs.clock(session))
+        response.headers["Location"] = request.url_for("get_job", job_id=job_id).path
+        return JobAskedOut(job_id=job_id, status=jobs.WAITING)
     except jobs.OneRunsError as error:
         problem = JobRunsProblem(title="Conflict", status=409, detail=str(error), job_id=error.job_id)
         return Response(problem.model_dump_json(exclude_none=True), 409, media_type=MEDIA_TYPE)

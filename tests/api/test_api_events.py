@@ -47,6 +47,7 @@ WRONG = {
     "is of tomorrow": (event(at=now(86400)), "future"),
     "is from before the web": (event(at="1950-01-01T00:00:00Z"), "1970"),
     "is of no type": (event("glance"), "type"),
+    "names no type": ({k: v for k, v in event().items() if k != "type"}, "type: Field required"),
     "lacks its user": ({k: v for k, v in event().items() if k != "user_id"}, "user_id"),
     "has an empty id": (event(article=""), "article_id"),
     "has a long id": (event(article="x" * 129), "article_id"),
@@ -69,6 +70,7 @@ def test_a_wrong_event_is_named_and_the_others_are_taken(client, what):
     (rejected,) = answer["rejected"]
     assert rejected["index"] == 1
     assert word in rejected["reason"]
+    assert not rejected["reason"].startswith(":")
     assert counts(client, "ann")["clicks"] == 2
 
 

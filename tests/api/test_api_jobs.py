@@ -3,6 +3,7 @@
 import time
 
 from api_calls import assert_problem
+from fastapi.testclient import TestClient
 
 from recsys.database import jobs
 from recsys.database.jobs import RETRAIN
@@ -14,6 +15,7 @@ def test_a_retraining_is_asked_for_and_followed_to_its_end(bare, settings):
     asked = bare.post("/v1/retrain")
     assert (asked.status_code, asked.json()["status"]) == (202, "waiting")
     job_id = asked.json()["job_id"]
+    assert asked.headers["location"] == f"/v1/jobs/{job_id}"
     assert bare.get(f"/v1/jobs/{job_id}").json()["status"] == "waiting"
     with writing(sessions) as session:
         assert jobs.take(session, RETRAIN, "host:1", time.time()) == job_id
@@ -27,6 +29,13 @@ def test_a_retraining_is_asked_for_and_followed_to_its_end(bare, settings):
     done = bare.get(f"/v1/jobs/{job_id}").json()
     assert (done["status"], done["result"]) == ("done", {"version": "v", "metrics": {"auc": None}})
     assert [job["job_id"] for job in bare.get("/v1/jobs").json()["jobs"]] == [job_id]
+
+
+def test_below_a_proxys_path_the_job_is_found_where_it_is_said_to_be(bare):
+    below = TestClient(bare.app, root_path="/news")
+    asked = below.post("/news/v1/retrain")
+    assert asked.headers["location"] == f"/news/v1/jobs/{asked.json()['job_id']}"
+    assert below.get(asked.headers["location"]).json()["status"] == "waiting"
 
 
 def test_a_second_one_is_refused_and_told_which_runs(bare):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from api_calls import assert_problem, event, ids, recommended, seen, send, until
+from fastapi.testclient import TestClient
 
 from recsys.database import articles
 from recsys.encoders import expected_ids
@@ -32,6 +33,13 @@ def test_the_old_id_leads_to_the_article_that_goes_on(client):
     # the index may have been compacted between both answers: sums of other blocks differ in their last bits
     for old, new in zip(near["items"], same["items"], strict=True):
         assert old["similarity"] == pytest.approx(new["similarity"], abs=1e-5)
+
+
+def test_below_a_proxys_path_the_old_id_leads_there_too(client):
+    merge(client, "a1", "a2")
+    below = TestClient(client.app, root_path="/news", headers=client.headers)
+    gone = below.get("/news/v1/articles/a1", follow_redirects=False)
+    assert gone.headers["location"] == "/news/v1/articles/a2"
 
 
 def test_a_merged_id_is_not_written_or_deleted(client):

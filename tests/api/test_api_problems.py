@@ -1,5 +1,6 @@
 """Errors are RFC 9457 problems, whatever goes wrong; and OpenAPI says so."""
 
+import asyncio
 import json
 import re
 
@@ -28,6 +29,12 @@ def test_a_body_that_is_no_json_is_a_problem(client, body):
     assert answer.status_code in (400, 422)
 
 
+def test_json_that_breaks_off_says_where(client):
+    answer = client.post("/v1/events", content=b'{"events":[', headers={"content-type": "application/json"})
+    problem = assert_problem(answer, 422, "body: it is no JSON", "character 11")
+    assert [error["where"] for error in problem["errors"]] == ["body"]
+
+
 def test_json_that_is_not_said_to_be_json_is_told_apart(client):
     answer = client.post("/v1/events", content=b'{"events": []}', headers={"content-type": "text/csv"})
     assert_problem(answer, 422, "Content-Type: application/json", "text/csv")
@@ -38,6 +45,34 @@ def test_json_that_is_not_said_to_be_json_is_told_apart(client):
 def test_balancers_that_ask_for_the_head_alone_are_answered(client, path):
     answer = client.head(path)
     assert (answer.status_code, answer.content) == (client.get(path).status_code, b"")
+
+
+@pytest.mark.parametrize("path", ["/v1/users/J%F8rgen", "/v1/articles/caf%E9", "/v1/users/J%F8rgen/recommendations"])
+def test_ids_in_paths_that_are_no_utf_8_are_refused_and_not_made_one(client, path):
+    assert_problem(client.get(path), 422, "percent-encoded UTF-8")
+
+
+def test_bytes_in_a_path_that_nobody_encoded_are_told_apart(client):
+    """As a careless client sends them: httpx would encode them."""
+
+    async def asked(raw: bytes) -> int:
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        scope = {"type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "root_path": ""}
+        host = {"headers": [(b"host", b"testserver")], "client": ("127.0.0.1", 1), "server": ("testserver", 80)}
+        path = {"path": raw.decode("utf-8", "replace"), "raw_path": raw, "query_string": b""}
+        await client.app(scope | host | path, receive, send)
+        return sent[0]["status"]
+
+    client.put("/v1/articles/café", json={"title": "Coffee"})
+    assert asyncio.run(asked(b"/v1/articles/caf\xe9")) == 422
+    assert asyncio.run(asked("/v1/articles/café".encode())) == 200
 
 
 def test_odd_characters_in_a_wrong_request_do_not_break_the_answer(client):
