@@ -3,6 +3,7 @@
 from string import punctuation
 from urllib.parse import quote
 
+from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
@@ -27,3 +28,9 @@ def below_root(scope: Scope) -> str:
     path: str = scope["path"]
     below = path.removeprefix(scope.get("root_path", ""))
     return below if below.startswith("/") or not below else path
+
+
+def path_to(request: Request, route: str, **ids: str) -> str:
+    """Where clients find a route by its name, below the path that the server was told it stands at; ids are encoded."""
+    path = request.app.url_path_for(route, **{name: quote(value, safe="") for name, value in ids.items()})
+    return f"{request.scope.get('root_path', '')}{path}"

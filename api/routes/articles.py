@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from typing import Annotated, TypeVar
-from urllib.parse import quote
 
 from fastapi import APIRouter, Body, HTTPException, Request, Response
 from fastapi.responses import FileResponse
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 from api import pictures
 from api.deps import SessionsDep, SettingsDep
 from api.fields import PathId, instant
+from api.paths import path_to
 from api.problems import documented, invalid
 from api.schemas import ArticleIn, ArticleMergedOut, ArticleOut, ArticlePost, ArticlePut, ArticlesOut, MergeIn
 from api.security import needs
@@ -158,7 +158,7 @@ def _found(sessions: SessionsDep, article_id: str, request: Request, route: str)
         article = articles.get_article(session, article_id)
         into = merges.merged_into(session, [article_id]).get(article_id)
     if into is not None:
-        place = request.url_for(route, article_id=quote(into, safe="")).path
+        place = path_to(request, route, article_id=into)
         raise HTTPException(301, f"Article {article_id!r} was merged into {into!r}.", {"Location": place})
     if article is None:
         raise _unknown(article_id)

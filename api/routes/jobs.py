@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.deps import SessionsDep
 from api.fields import PathId, instant
+from api.paths import path_to
 from api.problems import MEDIA_TYPE, Problem, documented
 from api.routes.models import finite
 from api.security import needs
@@ -74,7 +75,7 @@ def retrain(sessions: SessionsDep, request: Request, response: Response) -> JobA
     try:
         with writing(sessions) as session:
             job_id = jobs.ask(session, RETRAIN, jobs.clock(session))
-        response.headers["Location"] = request.url_for("get_job", job_id=job_id).path
+        response.headers["Location"] = path_to(request, "get_job", job_id=job_id)
         return JobAskedOut(job_id=job_id, status=jobs.WAITING)
     except jobs.OneRunsError as error:
         problem = JobRunsProblem(title="Conflict", status=409, detail=str(error), job_id=error.job_id)
