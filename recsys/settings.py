@@ -41,7 +41,7 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="an article is a candidate this long after it was last shown or published",
     )
-    section_cap: int = Field(4, ge=1, description="most items of one section in ten recommendations")
+    section_cap: int = Field(4, ge=1, description="most items of one section in ten recommendations, or in proportion")
     diversity: float = Field(
         0.2, ge=0, le=1, description="MMR's weight of being unlike what stands above; 0 turns it off"
     )

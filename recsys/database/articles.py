@@ -57,15 +57,16 @@ def ensure_keys(session: Session, article_ids: Iterable[str]) -> dict[str, int]:
     return keys
 
 
-def put_articles(session: Session, articles: Sequence[Article]) -> int:
+def put_articles(session: Session, articles: Sequence[Article], *, revive: bool = True) -> int:
     """Insert or overwrite articles by id (the last of equal ids wins) and return how many really changed.
 
-    One that was merged into another stays an alias of it and is passed over.
+    One that was merged into another stays an alias of it and is passed over; so is one that was deleted, unless
+    articles may come back (``revive``).
     """
     one_at_a_time(session, "articles")
     latest = {article.article_id: _storable(article) for article in articles}
     before = {row.article_id: row for row in _rows_by_id(session, latest)}
-    changed = [article for article in latest.values() if _differs(before.get(article.article_id), article)]
+    changed = [a for a in latest.values() if _differs(before.get(a.article_id), a, revive=revive)]
     corrected = [a.article_id for a in changed if _says_other(before.get(a.article_id), a)]
     _write(session, changed, {article_id: row.key for article_id, row in before.items()})
     keys = keys_of(session, [article.article_id for article in changed])
@@ -229,10 +230,10 @@ def _write(session: Session, articles: Sequence[Article], known: Mapping[str, in
         session.execute(update(ArticleRow), chunk)
 
 
-def _differs(row: ArticleRow | None, article: Article) -> bool:
+def _differs(row: ArticleRow | None, article: Article, *, revive: bool) -> bool:
     if row is None:
         return True
-    return row.merged_into is None and (row.deleted_at is not None or to_article(row) != article)
+    return row.merged_into is None and (to_article(row) != article if row.deleted_at is None else revive)
 
 
 def _says_other(row: ArticleRow | None, article: Article) -> bool:

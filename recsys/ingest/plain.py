@@ -11,6 +11,8 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])", re.ASCII)  # as seconds: a day of 1970
+NOT_KNOWN = ("", "null", "nan")  # in the text of a number, a flag or a time, in any case
 FLAGS = {"true": True, "false": False, "yes": True, "no": False, "t": True, "f": False}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -54,10 +56,10 @@ def digits(value: float) -> str | None:
 
 
 def number(value: object) -> float | None:
-    """A finite number, also written out; an empty text and NaN are none."""
+    """A finite number, also written out; what is NOT_KNOWN is none."""
     if isinstance(value, str):
         value = value.strip()
-        if not value:
+        if value.lower() in NOT_KNOWN:
             return None
         if not NUMBER.fullmatch(value):
             raise ValueError("not a number")
@@ -84,15 +86,19 @@ def flag(value: object) -> bool | None:
 def moment(value: object) -> tuple[float, bool] | None:
     """Seconds since 1970 and whether they are UTC: of a clock whose zone is not stated they are its reading.
 
-    A number is such seconds (UTC); anything else is an ISO 8601 date or time.
+    A number is such seconds (UTC), but for eight digits of a DATE; anything else is an ISO 8601 date or time.
     """
-    if isinstance(value, str) and (words := value.strip()) and not NUMBER.fullmatch(words):
+    if isinstance(value, str) and _is_iso(words := value.strip()):
         value = datetime.fromisoformat(words)
     if isinstance(value, datetime):
         stated = value.tzinfo is not None
         return ((value if stated else value.replace(tzinfo=UTC)) - EPOCH).total_seconds(), stated
     seconds = number(value)
     return None if seconds is None else (seconds, True)
+
+
+def _is_iso(words: str) -> bool:
+    return bool(DATE.fullmatch(words)) or (words.lower() not in NOT_KNOWN and not NUMBER.fullmatch(words))
 
 
 def elements(value: object) -> list[object] | None:

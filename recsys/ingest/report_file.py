@@ -42,15 +42,17 @@ class ReportFile:
 
 @contextmanager
 def open_report(path: Path | None) -> Iterator[ReportFile | None]:
-    """A report that replaces the file of that name; None for no path.
+    """A report that replaces an earlier one of that name; None for no path.
 
     Raises:
-        RecsysError: when it cannot be written.
+        RecsysError: when it cannot be written, or something else has that name.
     """
     if path is None:
         yield None
         return
     try:
+        if path.is_file() and not _is_report(path):
+            raise RecsysError(f"{path} is there already and is no report: name another file for it.")
         content = path.open("wb", buffering=0)
     except OSError as error:
         raise RecsysError(f"The report {path} cannot be written: {error.strerror}.") from error
@@ -59,6 +61,14 @@ def open_report(path: Path | None) -> Iterator[ReportFile | None]:
         if path.suffix.lower() == ".csv":
             report.write_line(_csv_line(COLUMNS))
         yield report
+
+
+def _is_report(path: Path) -> bool:
+    """Whether an earlier import wrote this file: one that is to be imported must not be lost."""
+    first = json.dumps({COLUMNS[0]: ""})[:-3]
+    with path.open("rb") as file:
+        start = file.read(1000)
+    return not start or start.startswith((_csv_line(COLUMNS).encode(), first.encode()))
 
 
 def _csv_line(values: tuple[str | int | None, ...]) -> str:

@@ -36,8 +36,8 @@ def test_texts(column, expected):
         (pa.array([0.5, NAN, float("inf")]), Cells([0.5, None, None], [2])),
         (pa.array([True, False]), Cells([1.0, 0.0], [])),
         (
-            pa.array(["1", None, " -2e3 ", "", "1_0", "nan", "٣"]),
-            Cells([1.0, None, -2e3, None, None, None, None], [4, 5, 6]),
+            pa.array(["1", None, " -2e3 ", "", "1_0", " NaN ", "٣", "null", "none"]),
+            Cells([1.0, None, -2e3, None, None, None, None, None, None], [4, 6, 8]),
         ),
         ([1, "2", None, True, [1], NAN, 10**400], Cells([1.0, 2.0, None, 1.0, None, None, None], [4, 6])),
     ],
@@ -102,6 +102,8 @@ def test_python_values_are_read_one_by_one():
         ("2023-05-18 10:00:00.5+02:00", 1684396800.5),
         ("2023-05-18T08:00:00", 1684396800.0 + 4 * 3600),  # read in the zone that is named
         ("2023-05-18", 1684396800.0 - 4 * 3600),
+        ("20230518", 1684396800.0 - 4 * 3600),
+        ("20231318", 20231318.0),  # no date
         ("18/05/2023", None),
         ("soon", None),
         (True, 1.0),
@@ -110,6 +112,11 @@ def test_python_values_are_read_one_by_one():
 def test_times_that_are_written_out(written, seconds):
     found = cells.times([written], "America/New_York")
     assert found == Cells([seconds], [] if seconds is not None else [0])
+
+
+@pytest.mark.parametrize("written", ["", "NULL", " nan "])
+def test_what_is_not_known_is_no_wrong_value(written):
+    assert cells.times([written], "UTC") == cells.flags([written]) == Cells([None], [])
 
 
 def test_hours_that_a_zone_skips_or_repeats_are_read_as_in_a_typed_column():

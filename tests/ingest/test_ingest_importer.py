@@ -143,6 +143,30 @@ def test_the_report_of_bare_records_names_them(sessions, tmp_path):
     assert "article '\\ud800'" in (tmp_path / "told.csv").read_text()
 
 
+@pytest.mark.parametrize("name", ["told.csv", "told.jsonl"])
+def test_a_report_replaces_an_earlier_report_and_nothing_else(sessions, tmp_path, name):
+    told = tmp_path / name
+    for reason in ("bad", "worse"):
+        run_import(sessions, [Refusal("x", 1, reason)], report=told)
+    assert "worse" in told.read_text()
+    told.write_text("article_id,title\na,T\n")
+    with pytest.raises(RecsysError, match="is no report: name another file"):
+        run_import(sessions, [Article("a", "T")], report=told)
+    assert told.read_text() == "article_id,title\na,T\n"
+    assert dump(sessions)["articles"] == []
+
+
+def test_an_import_does_not_bring_deleted_articles_back(sessions):
+    run_import(sessions, [Article("a", "T"), Article("b", "B")])
+    with writing(sessions) as session:
+        articles.delete_article(session, "a", at=5.0)
+    for title in ("T", "Another title"):
+        assert run_import(sessions, [Article("a", title), Article("b", "B")]).new["articles"] == 0
+    with sessions() as session:
+        assert articles.get_article(session, "a") is None
+        assert articles.get_article(session, "b") == Article("b", "B")
+
+
 def test_new_counts_changed_articles_and_unknown_ones_are_those_without_content(sessions):
     assert run_import(sessions, [Article("a", "T"), SHOWN]).unknown_articles == 1
     report = run_import(sessions, [Article("a", "Other"), Article("b", "B"), Article("b", "B")])
