@@ -1,4 +1,4 @@
-"""Routing on the path as it was sent, so that an id may hold a slash or any other character."""
+"""Paths as they are sent, in which an id may hold a slash or any other character: where routes are, and where to go."""
 
 from string import punctuation
 from urllib.parse import quote
@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 class RawPath:
     """Lets routes see percent-encoded paths; ``api.fields.PathId`` decodes each id once it is cut out.
 
-    ASGI servers decode the whole path before routing, which would make two segments of the id ``a%2Fb``.
+    ASGI servers decode the whole path before routing, which would make two segments of the id ``a%2Fb``. Bytes that a
+    client did not encode are encoded here, so that those which are no UTF-8 stay different.
     """
 
     def __init__(self, app: ASGIApp) -> None:

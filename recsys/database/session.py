@@ -11,15 +11,16 @@ from alembic.util import CommandError
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InternalError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import QueuePool
 
 from recsys.database import tail
 from recsys.domain import NotReadyError, RecsysError
 from recsys.settings import Settings, bundled
 
 Sessions = sessionmaker[Session]
-CONNECTIONS = 50  # of one process at most: PostgreSQL allows 100 unless told otherwise
+CONNECTIONS = 50  # of one process at most, more than FastAPI has threads; PostgreSQL allows 100 unless told otherwise
+KEPT = 5  # of them, when they are idle
 BUSY = 15.0  # seconds that SQLite waits for another writer
-POOL = {"pool_size": 5, "max_overflow": CONNECTIONS - 5}  # more than FastAPI has threads: nobody waits for a connection
 PATIENCE = 15  # seconds until a server that does not answer counts as away
 SILENCE = {
     "tcp_user_timeout": 5000,
@@ -41,7 +42,7 @@ def open_engine(settings: Settings) -> Engine:
     try:
         url = make_url(settings.url)
         is_postgresql = url.drivername.startswith("postgres")
-        engine = _open_postgresql(url) if is_postgresql else create_engine(url, hide_parameters=True)
+        engine = _open_postgresql(url) if is_postgresql else _open_other(url)
     except (ArgumentError, ModuleNotFoundError) as error:
         raise RecsysError(f"RECSYS_DATABASE_URL names a database that cannot be used: {error}.") from error
     if engine.dialect.name not in ("sqlite", "postgresql"):
@@ -134,6 +135,13 @@ def _make_home(settings: Settings) -> None:
         raise RecsysError(f"RECSYS_HOME cannot be a folder at {settings.home}: {error.strerror}.") from error
 
 
+def _open_other(url: URL) -> Engine:
+    """With as many connections: writers who wait for SQLite's lock hold theirs, and readers must not wait for those."""
+    return create_engine(
+        url, poolclass=QueuePool, pool_size=KEPT, max_overflow=CONNECTIONS - KEPT, hide_parameters=True
+    )
+
+
 def _open_postgresql(url: URL) -> Engine:
     """A server closes idle connections when it restarts, so each is tried before it is used."""
     if url.drivername in ("postgres", "postgresql"):
@@ -142,7 +150,7 @@ def _open_postgresql(url: URL) -> Engine:
     patience = {name: value for name, value in wanted.items() if name not in url.query}
     try:
         return create_engine(
-            url, isolation_level="REPEATABLE READ", pool_pre_ping=True, pool_size=5, max_overflow=CONNECTIONS - 5,
+            url, isolation_level="REPEATABLE READ", pool_pre_ping=True, pool_size=KEPT, max_overflow=CONNECTIONS - KEPT,
             connect_args=patience, hide_parameters=True,
         )  # fmt: skip
     except ImportError as error:

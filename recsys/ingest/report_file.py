@@ -65,10 +65,10 @@ def open_report(path: Path | None) -> Iterator[ReportFile | None]:
 
 def _is_report(path: Path) -> bool:
     """Whether an earlier import wrote this file: one that is to be imported must not be lost."""
-    first = json.dumps({COLUMNS[0]: ""})[:-3]
+    beginnings = _csv_line(COLUMNS).encode(), f'{{"{COLUMNS[0]}":'.encode()  # as CSV, and as JSON Lines
     with path.open("rb") as file:
-        start = file.read(1000)
-    return not start or start.startswith((_csv_line(COLUMNS).encode(), first.encode()))
+        start = file.read(len(beginnings[0]))
+    return not start or start.startswith(beginnings)
 
 
 def _csv_line(values: tuple[str | int | None, ...]) -> str:

@@ -81,16 +81,25 @@ def fit_towers(
         if start is not None:
             space = start.towers.content_space
         space = ContentSpace.fit(content) if space is None else space
-        task = make_task(space, content, clicks, until, negatives, views, grades)
-        towers = _new(space, task, config.towers) if start is None else carried_over(start.towers, task.keys)
-        generator = np.random.default_rng(seed)
-        examples = task.examples
-        if start is not None:
-            examples = with_rehearsal(examples, task.histories.known_at, start.until, generator)
+        task, generator = (
+            make_task(space, content, clicks, until, negatives, views, grades),
+            np.random.default_rng(seed),
+        )
+        towers, examples = _begun(space, task, config.towers, start, generator)
         _train(towers.to(device), task, examples, config, generator)
     fitted = Towers(towers.cpu().eval(), space, task.keys, task.clicks.numpy())
     towers.blend.newcomers.add_(newcomers_offset(fitted, task, content, np.random.default_rng(seed)))
     return fitted
+
+
+def _begun(
+    space: ContentSpace, task: Task, config: TowerConfig, start: TowerStart | None, generator: np.random.Generator
+) -> tuple[TwoTowers, Ints]:
+    """Towers to train, new ones or those of a start, and the clicks that are their examples."""
+    if start is None:
+        return _new(space, task, config), task.examples
+    examples = with_rehearsal(task.examples, task.histories.known_at, start.until, generator)
+    return carried_over(start.towers, task.keys), examples
 
 
 def _new(space: ContentSpace, task: Task, config: TowerConfig) -> TwoTowers:

@@ -1,5 +1,6 @@
 """Connections on either database: one state for a reader, all or nothing for a writer, and a sentence when it fails."""
 
+import time
 from threading import Thread
 
 import pytest
@@ -74,6 +75,31 @@ def test_writers_that_read_first_wait_for_each_other(sessions):
         log = events.read_log(session).impressions
     assert sorted(log.known_at) == list(range(60))  # everyone saw all that was there
     assert list(log.position) == sorted(log.position)  # in the order of the commits
+
+
+@sqlite_only
+def test_readers_do_not_wait_for_the_connections_of_writers_who_wait(sessions):
+    """As many as there are threads of FastAPI: each holds its connection until the lock is free."""
+    wrote = []
+
+    def write():
+        with writing(sessions) as session:
+            wrote.append(session.execute(text("SELECT 1")).scalar())
+
+    waiting = [Thread(target=write) for _ in range(40)]
+    with writing(sessions):
+        for thread in waiting:
+            thread.start()
+        until = time.monotonic() + 10
+        while sessions.kw["bind"].pool.checkedout() < 41 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert sessions.kw["bind"].pool.checkedout() == 41
+        with sessions() as session:
+            assert session.execute(text("SELECT count(*) FROM impressions")).scalar() == 0
+        assert wrote == []
+    for thread in waiting:
+        thread.join()
+    assert wrote == [1] * 40
 
 
 @sqlite_only
