@@ -16,7 +16,7 @@ from api.keyring import Keyring
 from api.limits import Limits
 from api.memory import settle_memory, share_arenas
 from api.orphans import end_with_parent
-from api.paths import RawPath
+from api.paths import HeadAsGet, RawPath
 from api.requests import Requests, Routed
 from api.routes import (
     articles,
@@ -38,7 +38,7 @@ from api.routes import (
 from api.searches import Searches
 from api.security import Access
 from recsys import __version__
-from recsys.database.session import open_sessions
+from recsys.database.session import BUSY, open_sessions
 from recsys.domain import RecsysError
 from recsys.encoders import expected_ids
 from recsys.serving.experiment import apply_setting
@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 ANYWHERE = (408, 413, 414)  # statuses of problems that every route may answer
 COMMON = (401, 403, *ANYWHERE, 422, 503)  # and those below /v1
 RESOURCES = (recommendations, events, articles, similar, search, users, models, audit, rules, jobs, experiments, data)
+WRITERS = 8  # requests that write at once: SQLite has one writer, and each that waits for it holds one of 40 threads
 SWITCH = 0.0001  # seconds until a thread lets others have the interpreter, for which an answer comes back often
 DESCRIPTION = "News recommendations from click logs, headlines and pictures."
 
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings or Settings()
     app.add_middleware(Routed)  # the innermost
     app.add_middleware(RawPath)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Limits)
     app.add_middleware(Access)
     app.add_middleware(Requests)  # the outermost: refusals are noted too
@@ -107,6 +109,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         keyring,
         watch,
         admission=Admission(settings.answers_at_once, settings.most_waiting),
+        writers=Admission(WRITERS, settings.most_waiting, BUSY),
         searches=Searches(settings),
     )
     yield

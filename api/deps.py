@@ -30,6 +30,7 @@ class Running:
     keyring: Keyring
     watch: Watch
     admission: Admission
+    writers: Admission
     searches: Searches
 
 
@@ -61,6 +62,11 @@ async def _admitted(running: RunningDep) -> AsyncIterator[None]:
         yield
 
 
+async def _writing(running: RunningDep) -> AsyncIterator[None]:
+    async with running.writers.admitted():
+        yield
+
+
 def _settled(running: RunningDep) -> None:
     running.recommender.served.flush()
 
@@ -70,4 +76,5 @@ SessionsDep = Annotated[Sessions, Depends(_sessions)]
 LiveDep = Annotated[Live, Depends(_live)]
 RecommenderDep = Annotated[Recommender, Depends(_recommender)]
 ADMITTED = Depends(_admitted)  # of routes that take the processor; until the answer is sent, which takes it too
+WRITES = Depends(_writing)  # of routes that write to the database, which may be locked
 SETTLED = Depends(_settled)  # of routes that must know what this process answered a moment ago

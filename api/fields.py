@@ -14,6 +14,7 @@ from recsys.ingest.validate import LARGEST_INTEGER, LATEST, LONGEST_ID, MOST_CHA
 
 # a time without its zone passes here: what follows says that the zone is missing
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+PATH = re.compile(r"/(?![/\\])")  # browsers take two strokes of either kind for another host
 
 
 def _storable(text: str) -> str:
@@ -41,13 +42,13 @@ def _written(value: Any) -> Any:
 
 def _in_our_times(moment: datetime) -> datetime:
     if abs(moment.timestamp()) >= LATEST:
-        raise ValueError("a time lies before the year 2200; what never ends has none")
+        raise ValueError("a time lies between the years 1740 and 2200; what never ends has none")
     return moment
 
 
 def _web_address(value: str) -> str:
-    if not value.lower().startswith(("http://", "https://")):
-        raise ValueError("an address begins with http:// or https://")
+    if not value.lower().startswith(("http://", "https://")) and not PATH.match(value):
+        raise ValueError("an address begins with http:// or https://, or is a path of your site that begins with /")
     return value
 
 
@@ -57,10 +58,10 @@ Text = Annotated[str, AfterValidator(_storable)]
 Words = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000), AfterValidator(_storable)
 ]
-Section = Annotated[Text, StringConstraints(max_length=MOST_CHARACTERS["section"])]
-Language = Annotated[Text, StringConstraints(max_length=MOST_CHARACTERS["language"])]
-Device = Annotated[Text, StringConstraints(max_length=MOST_CHARACTERS["device"])]
-Placement = Annotated[Text, StringConstraints(max_length=MOST_CHARACTERS["placement"])]
+Section = Annotated[str, StringConstraints(max_length=MOST_CHARACTERS["section"]), AfterValidator(_storable)]
+Language = Annotated[str, StringConstraints(max_length=MOST_CHARACTERS["language"]), AfterValidator(_storable)]
+Device = Annotated[str, StringConstraints(max_length=MOST_CHARACTERS["device"]), AfterValidator(_storable)]
+Placement = Annotated[str, StringConstraints(max_length=MOST_CHARACTERS["placement"]), AfterValidator(_storable)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_our_times)]
 Seconds = Annotated[float, Field(ge=0, lt=LATEST)]
 Address = Annotated[Text, AfterValidator(_web_address)]

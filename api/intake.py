@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -12,15 +12,16 @@ from api.problems import reasons, sentence
 from api.schemas import ClickIn, ContextIn, DwellIn, EventIn, EventsOut, ImpressionIn, RejectedOut
 from recsys.database import events, served, users
 from recsys.database.bulk import one_at_a_time
+from recsys.database.served import FoundList
 from recsys.database.session import Sessions, writing
-from recsys.domain import Click, Context, Impression, Timestamp
+from recsys.domain import Click, Impression, Timestamp
 from recsys.ingest.validate import why_refused, without_repeats
 
 AHEAD = 60.0  # seconds that a client's clock may be ahead of the server's
 
 AnyEvent = ClickIn | DwellIn | ImpressionIn
 EVENT: TypeAdapter[AnyEvent] = TypeAdapter(EventIn)
-ServedLists = dict[str, tuple[str, Context]]
+ServedLists = dict[str, FoundList]
 
 
 @dataclass
@@ -92,7 +93,7 @@ def _sort_in(batch: _Batch, index: int, event: AnyEvent, lists: ServedLists, now
 def _why_rejected(event: AnyEvent, lists: ServedLists, now: Timestamp) -> str | None:
     if event.at.timestamp() > now + AHEAD:
         return f"at lies more than {AHEAD:.0f} s in the future: set the client's clock"
-    if event.impression_id in lists and lists[event.impression_id][0] != event.user_id:
+    if event.impression_id in lists and lists[event.impression_id].user_id != event.user_id:
         return f"the list {event.impression_id} was served to another user"
     if isinstance(event, DwellIn):
         return None
@@ -117,7 +118,7 @@ def _impression(event: ImpressionIn, lists: ServedLists, now: Timestamp) -> Impr
     impression_id = event.impression_id or event.event_id
     context = event.context or ContextIn()
     if impression_id in lists:
-        known = ContextIn.model_validate(lists[impression_id][1], from_attributes=True)
+        known = ContextIn.model_validate(lists[impression_id].context, from_attributes=True)
         context = known.model_copy(update=context.model_dump(exclude_none=True))
     at = min(event.at.timestamp(), now)
     return Impression(impression_id, event.user_id, at, tuple(event.items), context.to_domain(), now)
@@ -126,13 +127,24 @@ def _impression(event: ImpressionIn, lists: ServedLists, now: Timestamp) -> Impr
 def _add(session: Session, batch: _Batch, lists: ServedLists, now: Timestamp) -> int:
     """Write a batch and return how many of its events were news. A click in a served list says that it was seen."""
     accepted = events.add_impressions(session, batch.impressions)
-    for impression_id in {click.impression_id for click in batch.clicks} & lists.keys():
+    clicks = _attributed(session, batch.clicks, lists)
+    for impression_id in {click.impression_id for click in clicks} & lists.keys():
         assert impression_id is not None
         served.confirm_served(session, impression_id, now)
-    accepted += events.add_clicks(session, batch.clicks)
+    accepted += events.add_clicks(session, clicks)
     for index, event in batch.dwells:
         news = events.set_dwell(session, event.user_id, event.article_id, event.dwell_seconds)
         if news is None:
             batch.reject(index, "there is no click of this user on this article to which the dwell time belongs")
         accepted += news is True
     return accepted
+
+
+def _attributed(session: Session, clicks: list[Click], lists: ServedLists) -> list[Click]:
+    """The clicks, of which those on what their list did not hold, as served or as seen, count for the reader alone."""
+    held = {name: found.shown for name, found in lists.items()}
+    strange = events.strangers(session, clicks, held)
+    if strange:  # what the client said was seen may hold more
+        seen = events.lists_of(session, {clicks[place].impression_id or "" for place in strange})
+        strange = events.strangers(session, clicks, {name: [*held[name], *seen.get(name, [])] for name in held})
+    return [replace(click, impression_id=None) if p in strange else click for p, click in enumerate(clicks)]

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.paths import allowed
 from recsys.domain import NotKnownError, NotPossibleError, NotReadyError, RecsysError
 from recsys.serving.breaker import UNANSWERED
 from recsys.settings import Settings
@@ -110,7 +111,8 @@ def _http(request: Request, error: Exception) -> Response:
         405: f"{request.method} is not possible at {request.url.path}: see /docs for what is.",
     }
     detail = known.get(error.status_code, error.detail) if error.detail == phrase else error.detail
-    return respond(error.status_code, detail, headers=dict(error.headers or {}))
+    headers = {"Allow": ", ".join(allowed(request))} if error.status_code == 405 else dict(error.headers or {})
+    return respond(error.status_code, detail, headers=headers)
 
 
 def _explained(request: Request, error: Exception) -> Response:

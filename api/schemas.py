@@ -74,7 +74,10 @@ class RecommendationOut(BaseModel):
     image_url: str | None
     published_at: datetime | None
     position: int = Field(description="from 1")
-    score: float = Field(description="P(click | shown in this list); `position` follows utility among all candidates")
+    score: float = Field(
+        description="P(click | shown in this list); `position` follows utility among all candidates. A model that was "
+        "trained without lists predicts no clicks: then it is the article's share of one click in this list"
+    )
     source: str = Field(
         description="the candidate source that ranked it highest; `editors` where only their rule named it"
     )

@@ -87,6 +87,10 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.article_ids)
 
+    def here(self, at: float) -> Bools:
+        """Which articles (n,) are published and not expired at an instant; what has no date was always there."""
+        return ~(self.published_at > at) & (self.expires_at > at)
+
 
 def between(log: EventLog, first: float, last: float) -> EventLog:
     """The events with ``first <= known_at < last``."""

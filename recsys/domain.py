@@ -131,7 +131,7 @@ class AppliedRule:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One line of an answer; ``score`` is P(click | shown in this list)."""
+    """One line of an answer; ``score`` is P(click | shown in this list), or without a head its share of one click."""
 
     article_id: str
     title: str | None

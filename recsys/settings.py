@@ -81,8 +81,10 @@ class Settings(BaseSettings):
     )  # fmt: skip
     answers_at_once: int = Field(1, ge=1, description="recommendations that one process computes at a time")
     most_waiting: int = Field(
-        128, ge=0, description="requests of a process that may wait for that; further ones get a 503 with Retry-After"
-    )
+        128, ge=0,
+        description="requests of a process that may wait for that, and as many that write for their turn; further ones "
+        "get a 503 with Retry-After",
+    )  # fmt: skip
     log_format: Literal["text", "json"] = Field("text", description="lines of the log: for people, or JSON")
 
     tired_after: int = Field(

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
 
 from api import pictures
-from api.deps import SessionsDep, SettingsDep
+from api.deps import WRITES, SessionsDep, SettingsDep
 from api.fields import PathId, instant
 from api.paths import path_to
 from api.problems import documented, invalid
@@ -32,7 +32,7 @@ Sent = TypeVar("Sent", bound=ArticleIn)
 
 @router.put(
     "/{article_id}",
-    dependencies=[needs("write")],
+    dependencies=[needs("write"), WRITES],
     responses={201: {"model": ArticleOut, "description": "It was not there before"}, **documented(409)},
 )
 def put_article(
@@ -50,11 +50,11 @@ def put_article(
         before = _before(session, [article_id])
         article = _article(article_id, body, before, storable(time.time()))
         articles.put_articles(session, [article])
-    response.status_code = 200 if article_id in before else 201
+    response.status_code = 201 if before.get(article_id) in (None, Article(article_id)) else 200  # an id is no article
     return _out(article)
 
 
-@router.post("", responses=documented(409), dependencies=[needs("write")])
+@router.post("", responses=documented(409), dependencies=[needs("write"), WRITES])
 def post_articles(
     body: Annotated[list[ArticlePost], Body(max_length=MOST_ARTICLES)], sessions: SessionsDep, settings: SettingsDep
 ) -> ArticlesOut:
@@ -73,7 +73,7 @@ def get_article(article_id: PathId, sessions: SessionsDep, request: Request) -> 
     return _out(_found(sessions, article_id, request, "get_article"))
 
 
-@router.delete("/{article_id}", status_code=204, responses=documented(404, 409), dependencies=[needs("write")])
+@router.delete("/{article_id}", status_code=204, responses=documented(404, 409), dependencies=[needs("write"), WRITES])
 def delete_article(article_id: PathId, sessions: SessionsDep) -> None:
     """Take an article out of the catalogue: from now on it is not recommended. 409 for an id that was merged."""
     with writing(sessions) as session:
@@ -82,7 +82,7 @@ def delete_article(article_id: PathId, sessions: SessionsDep) -> None:
             raise _unknown(article_id)
 
 
-@router.post("/{article_id}/merge", responses=documented(404, 409), dependencies=[needs("write")])
+@router.post("/{article_id}/merge", responses=documented(404, 409), dependencies=[needs("write"), WRITES])
 def merge_article(article_id: PathId, body: MergeIn, sessions: SessionsDep) -> ArticleMergedOut:
     """Two articles are one: this id leaves the catalogue and stays as an alias of the article `into`.
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, SkipValidation
 
 from api import intake
-from api.deps import RecommenderDep, SessionsDep
+from api.deps import WRITES, RecommenderDep, SessionsDep
 from api.schemas import EventIn, EventsOut
 from api.security import needs
 from recsys.serving.metrics import count_events
@@ -23,7 +23,7 @@ class EventsIn(BaseModel):
     events: Annotated[list[SkipValidation[EventIn]], Field(max_length=MOST_EVENTS)]
 
 
-@router.post("/events", status_code=202, dependencies=[needs("write")])
+@router.post("/events", status_code=202, dependencies=[needs("write"), WRITES])
 def add_events(body: EventsIn, sessions: SessionsDep, recommender: RecommenderDep) -> EventsOut:
     """Take events into the log. What is known already is counted and changes nothing; what is wrong is rejected."""
     if any(isinstance(event, dict) and event.get("impression_id") for event in body.events):

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from api.deps import LiveDep, SessionsDep, SettingsDep
+from api.deps import WRITES, LiveDep, SessionsDep, SettingsDep
 from api.fields import Id, instant
 from api.problems import documented, without_paths
 from api.security import WhoDep, needs
@@ -48,7 +48,7 @@ def get_experiment(sessions: SessionsDep, settings: SettingsDep, live: LiveDep) 
         return _out(session, settings, live)
 
 
-@router.put("", responses=documented(404, 409))
+@router.put("", responses=documented(404, 409), dependencies=[WRITES])
 def put_experiment(
     body: ExperimentIn, sessions: SessionsDep, settings: SettingsDep, live: LiveDep, who: WhoDep
 ) -> ExperimentOut:
@@ -65,7 +65,7 @@ def put_experiment(
         return _out(session, settings, live)
 
 
-@router.delete("", status_code=204, responses=documented(404, 409))
+@router.delete("", status_code=204, responses=documented(404, 409), dependencies=[WRITES])
 def end_experiment(sessions: SessionsDep, settings: SettingsDep, who: WhoDep) -> None:
     """Everybody gets the live version again, within a second."""
     experiment.check_free(settings)

@@ -25,14 +25,12 @@ class HealthOut(BaseModel):
     )
 
 
-@router.head("/healthz", include_in_schema=False)  # balancers ask so
 @router.get("/healthz", response_model_exclude_none=True)
 async def alive() -> HealthOut:
     """Answers as long as the process does."""
     return HealthOut(status="alive")
 
 
-@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", response_model_exclude_none=True, responses=documented(503))
 async def ready(live: LiveDep) -> HealthOut:
     """Answers 200 once a model is live and the log has been read; else 503 with the reason.

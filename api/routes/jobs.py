@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from api.deps import SessionsDep
+from api.deps import WRITES, SessionsDep
 from api.fields import PathId, instant
 from api.paths import path_to
 from api.problems import MEDIA_TYPE, Problem, documented
@@ -68,7 +68,7 @@ class JobsOut(BaseModel):
         }
     },
     response_model=JobAskedOut,
-    dependencies=[needs("admin")],
+    dependencies=[needs("admin"), WRITES],
 )
 def retrain(sessions: SessionsDep, request: Request, response: Response) -> JobAskedOut | Response:
     """Have the worker retrain; the job, which `Location` names, says what came of it."""

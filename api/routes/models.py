@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.deps import SessionsDep, SettingsDep
+from api.deps import WRITES, SessionsDep, SettingsDep
 from api.fields import PathId, instant
 from api.problems import documented
 from api.security import WhoDep, needs
@@ -84,13 +84,13 @@ def list_models(sessions: SessionsDep, settings: SettingsDep) -> ModelsOut:
     return ModelsOut(live=live, experiment=None if running is None else _comparison(running), versions=listed)
 
 
-@router.post("/rollback", responses=documented(409), dependencies=[needs("admin")])
+@router.post("/rollback", responses=documented(409), dependencies=[needs("admin"), WRITES])
 def rollback(sessions: SessionsDep, settings: SettingsDep, who: WhoDep) -> LiveOut:
     """Go back to the version that was live before; every process serves it within a second."""
     return LiveOut(live=versions.rollback(sessions, settings, who=who))
 
 
-@router.post("/{version}/promote", responses=documented(404, 409), dependencies=[needs("admin")])
+@router.post("/{version}/promote", responses=documented(404, 409), dependencies=[needs("admin"), WRITES])
 def promote(version: PathId, sessions: SessionsDep, settings: SettingsDep, who: WhoDep) -> LiveOut:
     """Make a version live, if its files are whole; every process serves it within a second."""
     try:

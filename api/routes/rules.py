@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.orm import Session
 
-from api.deps import SessionsDep
+from api.deps import WRITES, SessionsDep
 from api.fields import Id, Instant, Section, instant
 from api.problems import documented
 from api.security import WhoDep, needs
@@ -100,7 +100,7 @@ class RulesOut(BaseModel):
     rules: list[RuleOut]
 
 
-@router.post("", status_code=201, responses=documented(404))
+@router.post("", status_code=201, responses=documented(404), dependencies=[WRITES])
 def create_rule(body: RuleIn, sessions: SessionsDep, who: WhoDep) -> RuleWithChangesOut:
     """Make a rule, which holds for recommendations in every process from the next request on.
 
@@ -150,7 +150,7 @@ def get_rule(rule_id: RuleId, sessions: SessionsDep) -> RuleWithChangesOut:
         return _with_changes(session, rules.find_rule(session, rule_id), time.time())
 
 
-@router.delete("/{rule_id}", responses=documented(404))
+@router.delete("/{rule_id}", responses=documented(404), dependencies=[WRITES])
 def end_rule(rule_id: RuleId, sessions: SessionsDep, who: WhoDep) -> RuleWithChangesOut:
     """End a rule, from the next request on. It is kept, with the time of its end; ending it again changes nothing."""
     now = storable(time.time())

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from api.deps import SETTLED, SessionsDep
+from api.deps import SETTLED, WRITES, SessionsDep
 from api.fields import PathId, instant
 from api.problems import documented
 from api.schemas import MergeIn
@@ -66,7 +66,7 @@ def get_user(user_id: PathId, sessions: SessionsDep, limit: Annotated[int, Query
     return UserOut(user_id=own, aliases=aliases, robot=robot, **counts, history=past)
 
 
-@router.delete("/{user_id}", status_code=204, responses=documented(404), dependencies=[needs("write"), SETTLED])
+@router.delete("/{user_id}", status_code=204, responses=documented(404), dependencies=[needs("write"), WRITES, SETTLED])
 def erase_user(user_id: PathId, sessions: SessionsDep, who: WhoDep) -> None:
     """Forget the reader that an id belongs to: everything they did, under all their ids."""
     with writing(sessions) as session:
@@ -74,7 +74,7 @@ def erase_user(user_id: PathId, sessions: SessionsDep, who: WhoDep) -> None:
             raise _unknown(user_id)
 
 
-@router.post("/{user_id}/merge", responses=documented(404, 409), dependencies=[needs("write"), SETTLED])
+@router.post("/{user_id}/merge", responses=documented(404, 409), dependencies=[needs("write"), WRITES, SETTLED])
 def merge_user(user_id: PathId, body: MergeIn, sessions: SessionsDep) -> UserMergedOut:
     """An anonymous reader logs in: both histories become one, and the next answer knows it.
 
@@ -87,14 +87,14 @@ def merge_user(user_id: PathId, body: MergeIn, sessions: SessionsDep) -> UserMer
     return UserMergedOut(user_id=user_id, **vars(moved))
 
 
-@router.put("/{user_id}/robot", status_code=204, dependencies=[needs("write")])
+@router.put("/{user_id}/robot", status_code=204, dependencies=[needs("write"), WRITES])
 def flag_robot(user_id: PathId, sessions: SessionsDep) -> None:
     """Flag a robot, which may still be unheard of: it gets answers, but is left out of training and counters."""
     with writing(sessions) as session:
         robots.flag(session, user_id)
 
 
-@router.delete("/{user_id}/robot", status_code=204, responses=documented(404), dependencies=[needs("write")])
+@router.delete("/{user_id}/robot", status_code=204, responses=documented(404), dependencies=[needs("write"), WRITES])
 def unflag_robot(user_id: PathId, sessions: SessionsDep) -> None:
     """Take the flag back; one who clicks faster than people do stays left out by that."""
     with writing(sessions) as session:

@@ -1,6 +1,6 @@
 """The log: impressions and clicks go in once each, and come out as columns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -109,6 +109,15 @@ def shown_span(session: Session) -> tuple[Timestamp, Timestamp] | None:
     return _span(session, ImpressionRow)
 
 
+def clicked_since(session: Session, lists: int) -> Timestamp:
+    """When the first of the so many newest lists with a click in them became known; -inf where there are fewer."""
+    click, shown = CLICKS.c, IMPRESSIONS.c
+    clicked = select(click.position).where(click.impression_id == shown.impression_id, click.weight > 0)
+    newest = select(shown.known_at).where(clicked.exists()).order_by(shown.known_at.desc())
+    found = session.scalar(newest.offset(lists - 1).limit(1))
+    return -np.inf if found is None else float(found)
+
+
 def _span(session: Session, row: tail.Events) -> tuple[Timestamp, Timestamp] | None:
     first, last = session.execute(select(func.min(row.known_at), func.max(row.known_at))).one()
     return None if first is None else (float(first), float(last))
@@ -126,11 +135,24 @@ def lists_of(session: Session, impression_ids: Iterable[str]) -> dict[str, list[
 
 
 def counts(session: Session) -> dict[str, int]:
-    """How many impressions and clicks the log holds."""
+    """How many impressions and clicks the log holds; what was dismissed was not clicked."""
+    clicked = select(func.count()).select_from(ClickRow).where(ClickRow.weight > 0)
     return {
         "impressions": session.scalar(select(func.count()).select_from(ImpressionRow)) or 0,
-        "clicks": session.scalar(select(func.count()).select_from(ClickRow)) or 0,
+        "clicks": session.scalar(clicked) or 0,
     }
+
+
+def strangers(session: Session, clicks: Sequence[Click], lists: Mapping[str, Sequence[int]]) -> set[int]:
+    """Places of the clicks on what their list (keys, by impression id) did not hold; lists not named say nothing."""
+    listed = {place: name for place, click in enumerate(clicks) if (name := click.impression_id or "") in lists}
+    if not listed:
+        return set()
+    keys = merges.surviving_keys(session, [clicks[place].article_id for place in listed])
+    found = {place: keys.get(clicks[place].article_id) for place in listed}
+    strange = [place for place, name in listed.items() if found[place] not in lists[name]]
+    known = merges.aliases(session) if strange else {}
+    return {place for place in strange if found[place] not in merges.list_as_today(lists[listed[place]], known)}
 
 
 def mentioned(impression: Impression) -> Iterable[str]:

@@ -38,6 +38,15 @@ class ServedList:
     user: int = 0  # key by which the answer knew the user; 0: not at all
 
 
+@dataclass(frozen=True)
+class FoundList:
+    """To whom (user id), in which context and of what a list was served."""
+
+    user_id: str
+    context: Context
+    shown: Sequence[int]  # article keys
+
+
 def log_served(session: Session, lists: Sequence[ServedList]) -> None:
     """Remember what was answered, but not to readers who were erased since: that would bring them back."""
     known = users.readers_now(session, {one.user for one in lists if one.user})
@@ -50,9 +59,9 @@ def log_served(session: Session, lists: Sequence[ServedList]) -> None:
     insert_new(session, SERVED, [_row(one, keys, reader) for one, reader in named if reader is not None])
 
 
-def find_served(session: Session, impression_ids: Iterable[str]) -> dict[str, tuple[str, Context]]:
-    """To whom (user id) and in which context lists were served, by impression id, as far as they are known."""
-    found: dict[str, tuple[str, Context]] = {}
+def find_served(session: Session, impression_ids: Iterable[str]) -> dict[str, FoundList]:
+    """Lists that were served, by impression id, as far as they are known."""
+    found: dict[str, FoundList] = {}
     for chunk in chunks(impression_ids):
         statement = (
             select(ServedRow, UserRow.user_id, ArticleRow.article_id)
@@ -63,7 +72,7 @@ def find_served(session: Session, impression_ids: Iterable[str]) -> dict[str, tu
         for row, user_id, reading in session.execute(statement):
             page = cast(Page | None, row.page)
             context = Context(page, reading, row.device, row.subscriber, row.placement)
-            found[row.impression_id] = user_id, context
+            found[row.impression_id] = FoundList(user_id, context, row.shown)
     return found
 
 

@@ -45,6 +45,12 @@ class Answer:
     touched: list[Rule | None] = field(default_factory=list)  # the editors' rule behind each place, where there is one
     propensities: Floats | None = None  # (n,) of each article at its place; None where nothing is left to chance
 
+    def without(self, gone: Sequence[int]) -> "Answer":
+        """The same list less some articles (keys), which others move up for; what is left was drawn with no chance."""
+        left = np.flatnonzero(~np.isin(self.keys, gone))
+        source, touched = [self.source[row] for row in left], [self.touched[row] for row in left]
+        return Answer(self.keys[left], self.scores[left], source, self.rows[left], touched)
+
 
 def recommend(
     model: Model, reader: Reader, request: Request, limit: int, *, diversity: float, section_cap: int

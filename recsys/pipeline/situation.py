@@ -33,7 +33,7 @@ class World:
         """
         c = self.catalogue
         shown = self.state.last_shown[: len(c)]
-        here = ~(c.published_at > at) & (c.expires_at > at)
+        here = c.here(at)
         seen_at = np.fmax(shown, np.where(here, c.published_at, -np.inf))  # NaN, no date, loses against any time
         newest = min(at, seen_at.max(initial=-np.inf))
         keys: Ints = np.flatnonzero(here & (seen_at >= newest - self.live_hours * 3600.0))

@@ -66,11 +66,12 @@ def answer_many(
         keys = {key for answer in answered for key in answer.keys.tolist()}
         with stage("filter"):
             found.update(current(articles.cards_by_key(session, keys), requests[0].at))
-        gone = {i: [key for key in answers[i].keys.tolist() if key not in found] for i in waiting}
+        gone = {i: _unfit(answers[i].keys.tolist(), found, request.section, editors) for i, request in waiting.items()}
         count("filtered", "gone", sum(len(missing) for missing in gone.values()))
         waiting = {i: _without(waiting[i], missing) for i, missing in gone.items() if missing}
         if not waiting:
             break
+    answers |= {i: answers[i].without(gone[i]) for i in waiting}
     return Checked([answers[i] for i in range(len(requests))], found, editors)
 
 
@@ -82,6 +83,16 @@ def current(found: dict[int, Article], at: Timestamp) -> dict[int, Article]:
         if (article.expires_at is None or article.expires_at > at)
         and (article.published_at is None or article.published_at <= at)
     }
+
+
+def _unfit(keys: list[int], found: dict[int, Article], section: str | None, editors: Sequence[Rule]) -> list[int]:
+    """Those articles that are gone, or have moved to another section than the one asked for, or to a blocked one."""
+    blocked = {rule.section for rule in editors if rule.action == "block"} - {None}
+    return [
+        key
+        for key in keys
+        if key not in found or found[key].section in blocked or section not in (None, found[key].section)
+    ]
 
 
 def _without(request: Request, gone: list[int]) -> Request:

@@ -8,14 +8,13 @@ refuses to change the experiment. A process that starts without it ends an exper
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
 from recsys.database import experiments, users
 from recsys.database.experiments import FROM_SETTING, Experiment
 from recsys.database.session import Sessions, writing
-from recsys.domain import NotPossibleError, Recommendation, RecsysError
+from recsys.domain import NotPossibleError, RecsysError
 from recsys.pipeline.exploration import Exploration
 from recsys.pipeline.model import Model
 from recsys.pipeline.recommend import Answer
@@ -68,10 +67,9 @@ def exploration_of(settings: Settings) -> Exploration | None:
     return Exploration(settings.exploration, settings.exploration_temperature)
 
 
-def propensities_of(answer: Answer, items: Sequence[Recommendation]) -> list[float] | None:
-    """What to log with a list; nothing where nothing is left to chance, or an article fell out after it was made."""
-    known = answer.propensities
-    return None if known is None or len(known) != len(items) else known.tolist()
+def propensities_of(answer: Answer) -> list[float] | None:
+    """What to log with a list; nothing where nothing is left to chance."""
+    return None if answer.propensities is None else answer.propensities.tolist()
 
 
 def check_free(settings: Settings) -> None:

@@ -116,7 +116,7 @@ class Recommender:
         self._remembered = replace(self._remembered, editors=checked.editors)
         items = described(answer, checked.found, why)
         with stage("log"):
-            propensities = propensities_of(answer, items)
+            propensities = propensities_of(answer)
             impression_id = self._log(asked, request.user, items, model, propensities) if asked.log else None
         self._count(model.version, answer, log=asked.log, logged=impression_id is not None)
         return Served(asked.user_id, model.version, impression_id, items)
@@ -174,7 +174,7 @@ class Recommender:
             return neighbours_of_content(session, model, content, limit, live=self._live_keys(now), at=now)
 
     def _live_keys(self, now: Timestamp) -> Ints:
-        return np.flatnonzero(self.live.world.catalogue.expires_at > now)
+        return np.flatnonzero(self.live.world.catalogue.here(now))
 
     def _count(self, version: str, answer: pipeline.Answer, *, log: bool, logged: bool) -> None:
         """Note an answer for the metrics; of previews nothing but their number."""

@@ -67,6 +67,20 @@ def test_one_who_gives_up_waiting_takes_no_place() -> None:
     asyncio.run(run())
 
 
+def test_one_who_waited_too_long_is_sent_away() -> None:
+    async def run() -> None:
+        door = Admission(1, 5, patience=0.01)
+        async with door.admitted():
+            with pytest.raises(NotReadyError, match="ask again"):
+                async with door.admitted():
+                    pass
+            assert door.waiting == 0
+        async with door.admitted():
+            pass
+
+    asyncio.run(run())
+
+
 def test_a_full_server_says_when_to_come_back(client) -> None:
     client.app.state.running.admission.most_waiting = 0
     client.app.state.running.admission._places = asyncio.Semaphore(0)

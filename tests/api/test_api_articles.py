@@ -7,7 +7,7 @@ from io import BytesIO
 from urllib.parse import quote
 
 import pytest
-from api_calls import assert_problem, ids, now, recommended
+from api_calls import assert_problem, event, ids, now, recommended, send
 from PIL import Image
 
 
@@ -37,6 +37,21 @@ def test_an_article_is_written_and_read(client):
     assert client.put("/v1/articles/n1", json={"article_id": "n1", "title": "Bakery lost"}).status_code == 200
     assert client.get("/v1/articles/n1").json()["title"] == "Bakery lost"
     assert client.get("/v1/articles/n1").json()["author"] is None
+
+
+def test_an_id_that_an_event_named_is_no_article_yet(client):
+    send(client, event(article="n1"))
+    assert client.put("/v1/articles/n1", json={"title": "One"}).status_code == 201
+    assert client.put("/v1/articles/n1", json={"title": "Two"}).status_code == 200
+
+
+@pytest.mark.parametrize("wrong", [{"section": "x" * 129}, {"language": "x" * 36}])
+def test_a_label_that_is_too_long_is_told_in_characters(client, wrong):
+    assert_problem(client.put("/v1/articles/n1", json={"title": "T"} | wrong), 422, "characters")
+
+
+def test_an_address_may_be_a_path_of_the_site(client):
+    assert client.put("/v1/articles/n1", json={"title": "One", "url": "/news/1"}).json()["url"] == "/news/1"
 
 
 def test_an_article_without_a_time_was_published_when_it_came(client):
@@ -71,6 +86,8 @@ def test_a_list_of_articles_is_written_whole_or_not_at_all(client):
         ({"title": "a\0b"}, "zero"),
         ({"section": "x" * 129}, "section"),
         ({"url": "javascript:alert(1)"}, "url"),
+        ({"url": "//elsewhere.example/1"}, "url"),
+        ({"url": "news/1"}, "url"),
         ({"length": -1}, "length"),
         ({"image": "/etc/passwd"}, "address"),
         ({"image": "file:///etc/passwd"}, "address"),

@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -12,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from recsys.database import events
-from recsys.database.session import open_sessions, writing
+from recsys.database.session import BUSY, open_sessions, writing
 from recsys.domain import Click
 
 
@@ -43,6 +44,22 @@ def test_a_read_only_database_refuses_what_writes_and_answers_the_rest(read_only
     assert answered["model_version"] == version
     for path in ("/v1/users/u1", "/v1/articles/a1", "/v1/articles/a1/similar", "/v1/models", "/healthz"):
         assert read_only.get(path).status_code == 200, path
+
+
+def test_while_writers_wait_readers_do_not(client):
+    """Sixty of them, each of which would hold a thread for as long as SQLite waits for its lock."""
+    bind = client.app.state.running.sessions.kw["bind"]
+    with bind.connect().execution_options(sqlite_begin="IMMEDIATE") as holder, ThreadPoolExecutor(60) as pool:
+        holder.exec_driver_sql("SELECT 1")
+        posts = [pool.submit(client.post, "/v1/events", json={"events": [event()]}) for _ in range(60)]
+        until(lambda: client.app.state.running.writers.waiting > 50, 10)
+        started = time.monotonic()
+        for path in ("/v1/users/u1/recommendations", "/v1/articles/a1", "/v1/articles/a1/similar", "/v1/models"):
+            assert client.get(path).status_code == 200, path
+        assert time.monotonic() - started < BUSY / 3
+        assert not any(post.done() for post in posts)
+        holder.rollback()
+    assert {post.result().status_code for post in posts} == {202}
 
 
 def test_a_live_version_whose_folder_was_deleted_is_served_on_and_told_at_the_next_start(client, site, newspaper):

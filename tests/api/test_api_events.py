@@ -171,6 +171,43 @@ def test_nobody_answers_for_somebody_elses_list(client):
     assert counts(client, "ann")["impressions"] == 0
 
 
+def test_a_click_on_what_its_list_did_not_hold_counts_for_the_reader_alone(client, site):
+    answer = recommended(client, "ann", limit=3)
+    strange = next(article for article in ("a1", "a2", "a3", "a4") if article not in ids(answer))
+    click = event(user="ann", article=strange, impression_id=answer["impression_id"])
+    assert send(client, click)["accepted"] == 1
+    assert send(client, click)["duplicates"] == 1
+    assert counts(client, "ann") == {"clicks": 1, "dismissed": 0, "impressions": 0}
+    assert log_of(site, ClickRow)[-1].impression_id is None
+    send(client, event(user="ann", article=ids(answer)[1], impression_id=answer["impression_id"]))
+    assert counts(client, "ann") == {"clicks": 2, "dismissed": 0, "impressions": 1}
+    assert log_of(site, ClickRow)[-1].impression_id == answer["impression_id"]
+
+
+def test_a_click_on_what_the_client_showed_besides_is_one_in_the_list(client, site):
+    answer = recommended(client, "ann", limit=3)
+    own = next(article for article in ("a1", "a2", "a3", "a4") if article not in ids(answer))
+    shown = seen([own, *ids(answer)], user="ann", impression_id=answer["impression_id"])
+    click = event(user="ann", article=own, impression_id=answer["impression_id"])
+    assert send(client, shown, click)["accepted"] == 2
+    assert log_of(site, ClickRow)[-1].impression_id == answer["impression_id"]
+
+
+@pytest.mark.parametrize("served_first", [True, False])
+def test_a_click_on_an_article_by_its_other_id_is_one_in_the_list(client, site, served_first):
+    first = recommended(client, "ann", limit=3)
+    old, into = ids(first)[0], "a1" if ids(first)[0] != "a1" else "a2"
+    if served_first:
+        client.post(f"/v1/articles/{old}/merge", json={"into": into})
+        answer = first
+    else:
+        client.post(f"/v1/articles/{into}/merge", json={"into": old})
+        answer, old, into = first, into, old
+    send(client, event(user="ann", article=old, impression_id=answer["impression_id"]))
+    send(client, event(user="ann", article=into, impression_id=answer["impression_id"]))
+    assert [row.impression_id for row in log_of(site, ClickRow)[-2:]] == [answer["impression_id"]] * 2
+
+
 def test_a_click_on_what_the_catalogue_does_not_know_is_remembered(client):
     assert send(client, event(user="ann", article="not-yet-there"))["accepted"] == 1
     (past,) = client.get("/v1/users/ann").json()["history"]

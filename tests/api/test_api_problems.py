@@ -19,7 +19,12 @@ def test_what_is_not_there_is_a_problem(client):
     assert_problem(client.get("/v1/nothing"), 404, "/v1/nothing", "/docs")
     answer = client.delete("/v1/models")
     assert_problem(answer, 405, "DELETE")
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "GET, HEAD"
+    every = client.patch("/v1/articles/a1")
+    assert_problem(every, 405, "PATCH")
+    assert every.headers["allow"] == "GET, HEAD, PUT, DELETE"
+    assert client.get("/v1/events").headers["allow"] == "POST"
+    assert client.post("/assets/common.js").headers["allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"\xff\xfe", b"[" * 100_000])
@@ -41,10 +46,12 @@ def test_json_that_is_not_said_to_be_json_is_told_apart(client):
     assert_problem(client.post("/v1/events", content=b'{"events": []}'), 422, "Content-Type: application/json")
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_balancers_that_ask_for_the_head_alone_are_answered(client, path):
-    answer = client.head(path)
-    assert (answer.status_code, answer.content) == (client.get(path).status_code, b"")
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/", "/docs", "/v1/articles/a1", "/v1/articles/nothing"])
+def test_who_asks_for_the_head_alone_gets_no_body(http, path):
+    answer, whole = http.head(path), http.get(path)
+    assert (answer.status_code, answer.content) == (whole.status_code, b"")
+    assert answer.headers["content-length"] == str(len(whole.content))
+    assert answer.headers["content-type"] == whole.headers["content-type"]
 
 
 @pytest.mark.parametrize("path", ["/v1/users/J%F8rgen", "/v1/articles/caf%E9", "/v1/users/J%F8rgen/recommendations"])

@@ -7,7 +7,7 @@ import pytest
 from made_world import DAY, HOUR, NOBODY, NOW
 from serving_site import Site, story
 
-from recsys.database import articles
+from recsys.database import articles, rules
 from recsys.database.session import writing
 from recsys.domain import Article
 from recsys.serving.recommender import Recommender, Served
@@ -120,6 +120,38 @@ def test_an_article_comes_when_it_is_published_and_goes_when_it_expires(site: Si
     recommender = site.recommender(live)
     there = ["evening" in everything(recommender, at=NOW + minutes * 60) for minutes in (30, 61, 119, 120)]
     assert there == [False, True, True, False]
+
+
+@pytest.mark.parametrize("refreshed", [False, True])
+def test_what_moves_to_another_section_is_no_longer_in_the_old_one(site: Site, refreshed: bool) -> None:
+    recommender = site.recommender()
+    sport = ids(recommender.recommend(NOBODY, section="sport", at=NOW, log=False))
+    site.publish(*(rewritten(site, article_id, section="culture") for article_id in sport[:2]))
+    if refreshed:
+        recommender.live.refresh()
+    answer = recommender.recommend(NOBODY, section="sport", at=NOW, log=False)
+    assert {item.section for item in answer.items} == {"sport"}
+    assert ids(answer)[: len(sport) - 2] == sport[2:]
+    everything_left = recommender.recommend(NOBODY, limit=EVERYTHING, section="sport", at=NOW, log=False)
+    assert not set(sport[:2]) & set(ids(everything_left))
+
+
+def test_also_when_nothing_is_left_in_it(site: Site) -> None:
+    """More than the tries in which what is gone is replaced."""
+    recommender = site.recommender()
+    sport = ids(recommender.recommend(NOBODY, limit=EVERYTHING, section="sport", at=NOW, log=False))
+    site.publish(*(rewritten(site, article_id, section="culture") for article_id in sport))
+    assert recommender.recommend(NOBODY, limit=3, section="sport", at=NOW, log=False).items == []
+
+
+def test_what_moves_to_a_blocked_section_is_blocked_at_once(site: Site) -> None:
+    with writing(site.sessions) as session:
+        rules.add_rule(session, action="block", section="culture", at=NOW - 5)
+    recommender = site.recommender()
+    before = everything(recommender)
+    moved = next(article_id for article_id in before if site.section_of(article_id) == "sport")
+    site.publish(rewritten(site, moved, section="culture"))
+    assert everything(recommender) == [article_id for article_id in before if article_id != moved]
 
 
 def test_a_new_section_does_not_mix_up_the_others(site: Site) -> None:

@@ -1,11 +1,15 @@
 """The publisher's own list in the reader's order, and the neighbours of an article."""
 
+import time
+from dataclasses import replace
+
 import made_world
 import numpy as np
 import pytest
-from made_world import NOBODY
+from made_world import HOUR, NOBODY
 from serving_site import Site, story
 
+from recsys.database import articles
 from recsys.domain import Context, NotKnownError, NotPossibleError
 from recsys.serving.recommender import Recommender
 
@@ -114,6 +118,18 @@ class TestSimilar:
         """An editor asks before an article goes out."""
         for article_id in (made_world.UNPUBLISHED, made_world.EXPIRED):
             assert len(recommender.similar(article_id, "title", 5)) == 5
+
+    def test_many_that_are_not_published_yet_push_nobody_out(self, site: Site) -> None:
+        live = site.live()
+        recommender = site.recommender(live)
+        near = recommender.similar("a77", "title", 5)
+        with site.sessions() as session:
+            original = articles.get_article(session, "a77")
+        assert original is not None
+        soon = time.time() + HOUR
+        site.publish(*(replace(original, article_id=f"soon-{n}", published_at=soon) for n in range(60)))
+        live.refresh()
+        assert [item.article_id for item in recommender.similar("a77", "title", 5)] == [i.article_id for i in near]
 
     @pytest.mark.parametrize("unknown", ["unheard of", made_world.DELETED])
     def test_an_unknown_article(self, recommender: Recommender, unknown: str) -> None:
