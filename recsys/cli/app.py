@@ -24,6 +24,11 @@ from recsys.cli.serve import serve
 from recsys.cli.versions import models, promote, rollback
 from recsys.domain import RecsysError
 
+HEADLESS = (
+    "It predicts no clicks, since the log has no lists with clicks in them, or too few: it orders articles by likeness "
+    "to what was read, and a score is an article's share of one click in its list."
+)
+
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
@@ -69,6 +74,7 @@ def import_log(
     """Read articles, impressions and clicks; importing twice changes nothing."""
     from recsys.database.session import open_sessions
     from recsys.ingest.importer import import_path
+    from recsys.ingest.tally import DETACHED
 
     check_window(since, until)
     settings = load_settings()
@@ -80,6 +86,10 @@ def import_log(
         )  # fmt: skip
     lines = [f"refused {count:,}: {reason}" for reason, count in done.refused.items()]
     lines += [f"repaired {count:,}: {reason}" for reason, count in done.repaired.items()]
+    if done.deleted:
+        lines.append(f"passed over {done.deleted:,}: articles that were deleted here, which only a PUT brings back")
+    if done.detached:
+        lines.append(f"detached {done.detached:,}: clicks of which {DETACHED}; {done.examples[DETACHED]}")
     if done.unknown_articles:
         lines.append(f"unknown {done.unknown_articles:,}: articles of which only the id is known")
     if done.report:
@@ -134,6 +144,8 @@ def train(
     if "finetuning" in model.metrics:
         folder = model.metrics["finetuning"]["folder"]
         state = f"Set RECSYS_TITLE_ENCODER={folder} to evaluate, serve and retrain with its title encoder. {state}"
+    if model.heads is None:
+        state = f"{HEADLESS} {state}"
     figures = {name: model.metrics[name] for name in ("examples_per_second", "seconds", "robots")}
     document = {"version": model.version, "live": live, **figures, "metrics": model.metrics}
     show(document, as_json, f"Version {model.version} was trained in {model.metrics['seconds']} s. {state}")

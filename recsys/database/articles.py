@@ -144,6 +144,13 @@ def changed_at(session: Session, mark: int) -> str | None:
     return session.scalar(changed.where(at_or_behind).order_by(ArticleChangeRow.position).limit(1))
 
 
+def count_deleted(session: Session, article_ids: Iterable[str]) -> int:
+    """How many of these were deleted; what was merged into another article lives on in that one."""
+    gone = (ArticleRow.deleted_at.is_not(None), ArticleRow.merged_into.is_(None))
+    counted = select(func.count()).select_from(ArticleRow).where(*gone)
+    return sum(session.scalar(counted.where(ArticleRow.article_id.in_(some))) or 0 for some in chunks(article_ids))
+
+
 def count_undescribed(session: Session) -> int:
     """How many ids were mentioned in the log but are not described by any catalogue."""
     empty = ~DESCRIBED & ArticleRow.deleted_at.is_(None)

@@ -63,6 +63,15 @@ def clicked_lists(session: Session, limit: int) -> tuple[int, int]:
     return lists, session.scalar(clicked.where(ClickRow.weight > 0)) or 0
 
 
+def lists_named(session: Session, limit: int) -> tuple[int, int]:
+    """Of the newest clicks (at most ``limit``) those that name a list, and those whose list the log does not have."""
+    newest = _newest(ClickRow, limit, ClickRow.impression_id)
+    named = select(func.count(), func.count().filter(ImpressionRow.impression_id.is_(None))).select_from(newest)
+    lists = named.outerjoin(ImpressionRow, ImpressionRow.impression_id == newest.c.impression_id)
+    naming, unknown = session.execute(lists.where(newest.c.impression_id.is_not(None))).one()
+    return naming, unknown
+
+
 def busiest_reader(session: Session, limit: int) -> Busiest | None:
     """Who made the most of the newest clicks; None without any."""
     newest = _newest(ClickRow, limit, ClickRow.user)

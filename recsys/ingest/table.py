@@ -1,5 +1,6 @@
 """Reader of plain tables: a folder of articles, impressions and clicks, one file each (see docs/data.md)."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,14 @@ from recsys.domain import Article, Click, Context, Impression, Timestamp
 from recsys.ingest.batches import Batch, check_timezone
 from recsys.ingest.files import find_tables, read_file
 from recsys.ingest.pictures import located
-from recsys.ingest.rows import Entry
+from recsys.ingest.rows import Entry, Found
+
+logger = logging.getLogger(__name__)
+
+UNCUT = (
+    "%s, row %d: items %r is read as one article. If it is several, write them as a JSON array or with spaces between "
+    "them."
+)
 
 
 @dataclass(frozen=True)
@@ -49,9 +57,21 @@ def rows(path: Path, *, timezone: str = "UTC", media: Path | None = None) -> Ite
     """
     check_timezone(timezone)
     for table, file in find_tables(path, tuple(TABLES)).items():
-        columns = TABLES[table]
+        columns, warned = TABLES[table], False
         for batch in read_file(file, required=columns.required, optional=columns.optional, timezone=timezone):
-            yield from _entries(table, batch, path.absolute(), media)
+            for entry in _entries(table, batch, path.absolute(), media):
+                if not warned and (uncut := _uncut(entry)) is not None:
+                    logger.warning(UNCUT, file, entry.row, uncut[:80])
+                    warned = True
+                yield entry
+
+
+def _uncut(entry: Entry) -> str | None:
+    """What looks like several articles and was read as one; None for nothing of that kind."""
+    if not isinstance(entry, Found) or not isinstance(entry.record, Impression) or len(entry.record.items) != 1:
+        return None
+    (item,) = entry.record.items
+    return item if any(mark in item for mark in ",;|") else None
 
 
 def _entries(table: str, batch: Batch, folder: Path, media: Path | None) -> Iterator[Entry]:

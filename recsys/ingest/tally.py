@@ -3,11 +3,12 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from recsys.domain import Article, Impression
+from recsys.domain import Article, Click, Impression
 from recsys.ingest.report_file import ReportFile
 from recsys.ingest.rows import Found, Record, Refusal, Repair
 
 COUNTED = ("articles", "impressions", "clicks")
+DETACHED = "its impression_id names no list of the log"
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,11 @@ class ImportReport:
     impressions: int
     clicks: int
     refused: dict[str, int]  # rows by reason
-    examples: dict[str, str]  # by reason, where the first such row is
+    examples: dict[str, str]  # by reason, where the first such row is; DETACHED is one too
     repaired: dict[str, int]  # rows that were taken after a correction
     new: dict[str, int]  # articles (or changed ones), impressions and clicks that the database did not have
+    deleted: int  # articles that were passed over, since they had been deleted here
+    detached: int  # clicks that were taken, but name a list that the log does not have
     outside: int  # rows that are not between since and until
     unknown_articles: int  # ids in the database that were mentioned, but that no catalogue has described
     report: str | None  # the file that names every row that was refused or repaired
@@ -37,6 +40,8 @@ class Tally:
     new: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     outside: int = 0
+    deleted: int = 0
+    detached: int = 0
 
     def refuse(self, entry: Found | Refusal, reason: str) -> None:
         """Count a row that is not taken."""
@@ -49,6 +54,11 @@ class Tally:
         self.repaired[reason] += 1
         self._tell(entry, "repaired", reason)
 
+    def detach(self, click: Click, entry: Found) -> None:
+        """Count a click that is taken although its list is not known."""
+        self.detached += 1
+        self.examples.setdefault(DETACHED, f"{_place(entry)} names {(click.impression_id or '')[:40]!r}")
+
     def report(self, unknown_articles: int) -> ImportReport:
         """The counts as they are now."""
         return ImportReport(
@@ -58,6 +68,8 @@ class Tally:
             repaired=dict(self.repaired),
             new={kind: self.new[kind] for kind in COUNTED},
             outside=self.outside,
+            deleted=self.deleted,
+            detached=self.detached,
             unknown_articles=unknown_articles,
             report=None if self.file is None else str(self.file.path),
         )

@@ -5,7 +5,7 @@ from typing import cast
 
 from sqlalchemy.orm import Session
 
-from recsys.database import articles, events, merges
+from recsys.database import articles, events
 from recsys.database.bulk import one_at_a_time
 from recsys.domain import Article, Click, Impression
 from recsys.ingest.conflicts import conflicting_clicks, conflicting_impressions
@@ -22,28 +22,25 @@ def write(session: Session, found: list[Found], tally: Tally) -> None:
     shown = [entry for entry in found if isinstance(entry.record, Impression)]
     clicked = [entry for entry in found if isinstance(entry.record, Click)]
     if described:
+        tally.deleted += articles.count_deleted(session, {article.article_id for article in described})
         tally.new["articles"] += articles.put_articles(session, described, revive=False)
     one_at_a_time(session, "events")  # as whoever writes events: two that name the same ids would wait for each other
     lists = _impressions(shown)
     lists = _impressions(_kept(shown, conflicting_impressions(session, lists), OTHER_EVENT, tally))
     tally.new["impressions"] += events.add_impressions(session, lists)
-    clicked = _kept(clicked, _not_in_their_lists(session, _clicks(clicked)), NOT_IN_LIST, tally)
+    named = {click.impression_id for click in _clicks(clicked)} - {None}
+    known = events.lists_of(session, [name for name in named if name is not None])
+    clicked = _kept(clicked, events.strangers(session, _clicks(clicked), known), NOT_IN_LIST, tally)
     clicked = _kept(clicked, conflicting_clicks(session, _clicks(clicked)), OTHER_EVENT, tally)
+    _tell_detached(clicked, named - known.keys(), tally)
     tally.new["clicks"] += events.add_clicks(session, _clicks(clicked))
     tally.accepted.update(articles=len(described), impressions=len(lists), clicks=len(clicked))
 
 
-def _not_in_their_lists(session: Session, clicks: list[Click]) -> set[int]:
-    """Places of clicks on what their list did not hold; a list that is not known (yet) refuses nothing."""
-    lists = events.lists_of(session, {click.impression_id for click in clicks if click.impression_id is not None})
-    known = merges.aliases(session)
-    keys = merges.surviving_keys(session, [click.article_id for click in clicks if click.impression_id in lists])
-    return {
-        place
-        for place, click in enumerate(clicks)
-        if (shown := lists.get(click.impression_id or "")) is not None
-        and keys.get(click.article_id) not in merges.list_as_today(shown, known)
-    }
+def _tell_detached(clicked: list[Found], unknown: set[str | None], tally: Tally) -> None:
+    for entry, click in zip(clicked, _clicks(clicked), strict=True):
+        if click.impression_id in unknown:
+            tally.detach(click, entry)
 
 
 def _kept(found: list[Found], refused: set[int], reason: str, tally: Tally) -> list[Found]:

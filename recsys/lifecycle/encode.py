@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 256
 SAMPLE = 5000  # newly encoded titles whose tokens are looked at
+UNREAD = "{:,} pictures could not be read: `recsys doctor` says why. Files that come later are found by the next run."
 Progress = Callable[[str, int, int], None]
 
 
@@ -48,13 +49,18 @@ def encode_new(
 ) -> EncodeReport:
     """Encode what has no vector yet; each batch is stored as it is done, so an interruption loses one batch at most.
 
-    Whoever knows which articles may be new names their keys with ``among``, and no others are looked at.
+    Whoever knows which articles may be new names their keys with ``among``, and no others are looked at; else pictures
+    that were not there the last time are looked for once more.
     """
     report = EncodeReport()
     for encoder in encoders:
+        if among is None and encoder.modality == "image":
+            _forget_absent(sessions, encoder)
         for counts in (report.encoded, report.cached, report.missing, report.broken):
             counts[_name(encoder)] = 0
         _encode_modality(sessions, encoder, report, progress, among)
+    if unread := report.broken.get("image"):
+        report.warnings.append(UNREAD.format(unread))
     return report
 
 
@@ -81,7 +87,17 @@ def _encode_modality(
             progress(_name(encoder), done, total)
     if sample and isinstance(encoder, TitleEncoder):
         report.unknown_tokens = encoder.unknown_share(sample)
-        report.warnings = language_warnings(report.unknown_tokens)
+        report.warnings += language_warnings(report.unknown_tokens)
+
+
+def _forget_absent(sessions: Sessions, encoder: Encoder) -> None:
+    """Look again at pictures that were not there when they were looked at, and are now."""
+    with sessions() as session:
+        absent = vectors.unread(session, encoder.encoder_id)
+    there = [key for key, article in absent if encoder.content_hash(article) is not None]
+    if there:
+        with writing(sessions) as session:
+            vectors.forget_contents(session, encoder.encoder_id, there)
 
 
 def _encode_batch(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from recsys.database import events, models
@@ -13,7 +14,7 @@ from recsys.domain import RecsysError, Timestamp
 from recsys.encoders import expected_ids, load_encoders, with_views
 from recsys.evaluation.evaluate import Judged, evaluate_shown
 from recsys.lifecycle.encode import EncodeReport, encode_new
-from recsys.lifecycle.gate import Verdict, decide, judged_until, lost_before, noted
+from recsys.lifecycle.gate import FEWEST_CLICKED_LISTS, Verdict, decide, judged_until, lost_before, noted
 from recsys.lifecycle.judging import window_of
 from recsys.lifecycle.loading import OtherEncodersError, check_version, load_model
 from recsys.lifecycle.train import train
@@ -26,6 +27,7 @@ from recsys.training.fit import Report
 
 WHO = "retrain"
 SLICE = 24 * 3600.0  # seconds; at most a third of the log
+ENOUGH = 3 * FEWEST_CLICKED_LISTS // 2  # clicked lists: some are a robot's, or show what cannot be ranked
 MEANWHILE = "{live} went live during the training, and this was compared with {rival}"
 NOTHING_NEW = "nothing was trained, since no list was shown that it does not know or was not judged on"
 NO_HEAD = "it was trained on too few impressions to predict clicks, or on none with a click"
@@ -111,11 +113,14 @@ def retrain(
     return _carry_out(sessions, done, verdict, task, finish)
 
 
-def newest_slice(span: tuple[Timestamp, Timestamp] | None, seen: Timestamp | None = None) -> Timestamp:
+def newest_slice(
+    span: tuple[Timestamp, Timestamp] | None, seen: Timestamp | None = None, enough: Timestamp = np.inf
+) -> Timestamp:
     """Where the newest slice of the log begins: a day before its end, or two thirds into a short log.
 
-    It never reaches back into what the live version was trained on (``seen``), which would flatter that version;
-    unless that is everything.
+    Where fewer lists are clicked in a day than a comparison needs it reaches further back, to when the first of
+    ``enough`` of them was shown. It never reaches into what the live version was trained on (``seen``), which would
+    flatter that version; unless that is everything.
 
     Raises:
         RecsysError: when the log has nothing to hold out.
@@ -129,7 +134,7 @@ def newest_slice(span: tuple[Timestamp, Timestamp] | None, seen: Timestamp | Non
     if last <= first:
         raise RecsysError("The log is too short to hold out its newest part: collect more impressions first.")
     known = first if seen is None or seen >= last else seen
-    return max(last - SLICE, first + (last - first) * 2 / 3, known)
+    return max(min(last - SLICE, enough), first + (last - first) * 2 / 3, known)
 
 
 def _task(sessions: Sessions, settings: Settings, *, warm: bool) -> _Task | Retrained:
@@ -138,7 +143,8 @@ def _task(sessions: Sessions, settings: Settings, *, warm: bool) -> _Task | Retr
         live, span = models.live_version(session), events.shown_span(session)
         row = None if live is None else models.get_version(session, live)
         judged = 0.0 if live is None else judged_until(models.versions(session), live)
-    split = newest_slice(span, None if row is None else row.until)
+        enough = np.inf if live is None else events.clicked_since(session, ENOUGH)  # the first one is not compared
+    split = newest_slice(span, None if row is None else row.until, enough)
     assert span is not None
     if row is None:
         return _Task(None, split, span[1], 0.0)

@@ -69,7 +69,7 @@ def train(
 
 def _dataset(sessions: Sessions, settings: Settings, until: Timestamp | None) -> Dataset:
     with sessions() as session:
-        if not any(events.counts(session).values()):
+        if events.time_span(session) is None:
             raise RecsysError("The log is empty: import one with `recsys import`, or send events to the API.")
         encoders = expected_ids(settings)
         _check_encoded(session, encoders)

@@ -127,6 +127,7 @@ class TestCsv:
             (b'article_id,"title\n', "the first line must name the columns, but in it a quote is not closed"),
             ("article_id\na\n".encode("utf-16"), "is UTF-16 text: save it as UTF-8"),
             (b"article_id,caf\xe9\n", "cannot be read, the line is not UTF-8"),
+            (b'article_id,title\ra,"A"\rb,"B"\r', "as old Macs did"),
         ],
     )
     def test_a_first_line_that_is_not_right_is_explained(self, tmp_path, content, message):
@@ -194,6 +195,11 @@ class TestJsonLines:
         with pytest.raises(RecsysError, match="one object in each line"):
             articles(tmp_path, b'[\n{"article_id": "a"}\n]', "articles.jsonl")
 
+    def test_members_that_no_object_has_are_named_with_those_that_are_there(self, tmp_path):
+        content = b'{"id": "a", "title": "A"}\n{"id": "b", "lead": "B"}\n'
+        with pytest.raises(RecsysError, match="has no column article_id; it has id, title, lead"):
+            articles(tmp_path, content, "articles.jsonl")
+
     def test_an_empty_file_is_an_empty_table(self, tmp_path):
         assert articles(tmp_path, b"\n", "articles.jsonl") == []
 
@@ -216,3 +222,13 @@ def test_a_file_instead_of_its_folder_is_explained(tmp_path):
     (tmp_path / "articles.csv").write_text("article_id\n")
     with pytest.raises(RecsysError, match="is not a folder with articles, impressions and clicks"):
         read(tmp_path / "articles.csv")
+
+
+@pytest.mark.parametrize("mark", [",", ";", "|"])
+def test_lists_that_are_cut_by_other_marks_are_told_once(tmp_path, caplog, mark):
+    lists = "\n".join(f'i{n},ann,{n},"{mark.join(["a", "b"])}"' for n in range(3))
+    (tmp_path / "impressions.csv").write_text(f"impression_id,user_id,at,items\ni,ann,1,a b\n{lists}\n")
+    found = read(tmp_path)
+    assert [shown.items for shown in found] == [("a", "b"), *[(f"a{mark}b",)] * 3]
+    (told,) = caplog.messages
+    assert f"row 3: items 'a{mark}b' is read as one article" in told

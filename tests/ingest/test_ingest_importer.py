@@ -13,6 +13,7 @@ from recsys.database.session import writing
 from recsys.domain import Article, Click, Context, Impression, RecsysError
 from recsys.ingest.importer import FUTURE, run_import
 from recsys.ingest.rows import Refusal
+from recsys.ingest.tally import DETACHED
 from recsys.ingest.writer import NOT_IN_LIST, OTHER_EVENT
 
 SHOWN = Impression("i1", "ann", 10.0, ("a", "b"))
@@ -29,7 +30,10 @@ def test_a_click_on_what_the_list_did_not_hold_is_refused(sessions):
 
 
 def test_a_click_whose_list_is_not_known_is_taken(sessions):
-    assert run_import(sessions, [replace(CLICK, impression_id="elsewhere")]).new["clicks"] == 1
+    report = run_import(sessions, [SHOWN, CLICK, replace(CLICK, event_id="e2", impression_id="i1.0")])
+    assert (report.new["clicks"], report.detached) == (2, 1)
+    assert report.examples == {DETACHED: "click 'e2' names 'i1.0'"}
+    assert run_import(sessions, [replace(CLICK, event_id="e3", impression_id=None)]).detached == 0
 
 
 def test_a_log_that_names_a_merged_article_by_either_id_is_the_same_log(sessions):
@@ -161,7 +165,8 @@ def test_an_import_does_not_bring_deleted_articles_back(sessions):
     with writing(sessions) as session:
         articles.delete_article(session, "a", at=5.0)
     for title in ("T", "Another title"):
-        assert run_import(sessions, [Article("a", title), Article("b", "B")]).new["articles"] == 0
+        report = run_import(sessions, [Article("a", title), Article("b", "B")])
+        assert (report.new["articles"], report.deleted) == (0, 1)
     with sessions() as session:
         assert articles.get_article(session, "a") is None
         assert articles.get_article(session, "b") == Article("b", "B")

@@ -11,6 +11,7 @@ import made_world
 import pytest
 from made_patients import DAY, NOW
 from PIL import Image
+from sqlalchemy import update
 
 from recsys.database import events
 from recsys.database.session import open_engine, upgrade, writing
@@ -106,6 +107,17 @@ def test_lists_that_are_never_or_always_clicked(settings, sessions, clicked, wor
 def test_lists_that_are_sometimes_clicked_or_few(settings, sessions, count, clicked):
     patient.lists(sessions, count, clicked=range(clicked))
     assert finding(settings, "was clicked in") is None
+
+
+@pytest.mark.parametrize(("lost", "told"), [(0, False), (5, False), (6, True), (100, True)])
+def test_clicks_of_lists_that_nobody_told_of(settings, sessions, lost, told):
+    patient.lists(sessions, 150, clicked=range(100))
+    with writing(sessions) as session:
+        session.execute(update(ClickRow).where(ClickRow.position <= lost).values(impression_id="elsewhere"))
+    found = finding(settings, "name one that the log does not have")
+    assert (found is not None) == told
+    if found is not None:
+        assert f"{lost}% of the 100 newest clicks" in found.what
 
 
 def test_one_user_with_most_clicks(settings, sessions):

@@ -260,6 +260,20 @@ def test_a_broken_picture_that_is_mended_is_encoded(sessions: Sessions) -> None:
     assert stored(sessions, encoder, "a") == [expected("mended")]
 
 
+def test_a_picture_that_comes_later_is_encoded_then(sessions: Sessions) -> None:
+    encoder = MadeEncoder("image")
+    put(sessions, Article("a", image="lost"), Article("b", image="there"), Article("c"))
+    report = encode_new(sessions, [encoder])
+    assert (report.encoded["image"], report.broken["image"], report.missing["image"]) == (1, 1, 1)
+    assert "1 pictures could not be read" in report.warnings[0]
+    again = encode_new(sessions, [encoder])
+    assert (again.looked_at, again.warnings) == (0, [])
+    encoder.content = lambda article: article.image and f"found {article.image}"  # type: ignore[method-assign]
+    assert encode_new(sessions, [encoder]).encoded == {"image": 1}
+    assert encoder.seen == ["b", "a"]
+    assert stored(sessions, encoder, "a")[0] is not None
+
+
 def test_a_title_corrected_while_its_vector_is_stored_is_encoded_again_on_postgresql(
     tmp_path: Path, postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

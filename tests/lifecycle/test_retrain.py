@@ -1,5 +1,6 @@
 """The gate: a candidate goes live when it is not worse on the newest slice, and never without saying why."""
 
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -7,10 +8,12 @@ import made_world
 import numpy as np
 import pytest
 from made_training import change, hurry, live, pretend, snapshots, versions, weights
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from recsys.database import articles, audit, events, models
 from recsys.database.session import Sessions, writing
+from recsys.database.tables import ModelVersionRow
 from recsys.domain import Impression, RecsysError
 from recsys.encoders import expected_ids
 from recsys.evaluation.evaluate import FIRST_STAGE, Judged
@@ -152,6 +155,29 @@ def test_the_newest_slice_does_not_reach_into_what_the_live_version_saw() -> Non
     assert newest_slice((0.0, 10 * SLICE), seen=5 * SLICE) == 9 * SLICE
     for everything in (10 * SLICE, 10 * SLICE + 1e-3):
         assert newest_slice((0.0, 10 * SLICE), seen=everything) == 9 * SLICE  # --full: it is judged all the same
+
+
+def test_the_newest_slice_of_a_small_site_has_enough_to_compare_on() -> None:
+    assert newest_slice((0.0, 10 * SLICE), enough=8 * SLICE) == 8 * SLICE
+    assert newest_slice((0.0, 10 * SLICE), enough=9.9 * SLICE) == 9 * SLICE  # a day has them, and more
+    assert newest_slice((0.0, 10 * SLICE), seen=8.5 * SLICE, enough=8 * SLICE) == 8.5 * SLICE
+    assert newest_slice((0.0, 9 * SLICE), enough=-np.inf) == 6 * SLICE
+
+
+def test_a_small_site_is_retrained_on_lists_of_many_days(
+    settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day has some 90 clicked lists here; the live version saw the first two of five days."""
+    with writing(world) as session:
+        session.execute(update(ModelVersionRow).values(until=made_world.START + 2 * DAY))
+    monkeypatch.setattr(room, "ENOUGH", 120)
+    done = run(world, settings)
+    with world() as session:
+        began = models.get_version(session, done.version).until
+        enough = events.clicked_since(session, 120)
+        clicked = events.clicked_since(session, 1)
+    assert began == enough < made_world.END - DAY < clicked
+    assert re.search(r"on 1[12]\d clicked lists of the newest slice", done.why), done.why
 
 
 def test_a_log_that_cannot_be_split_says_so() -> None:

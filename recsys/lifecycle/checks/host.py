@@ -49,7 +49,8 @@ def pictures(visit: Visit) -> Findings:
     told = ", ".join(f"{number} {reason}" for reason, number in reasons.most_common())
     yield warning(
         f"{failed:,} of {looked_at:,} pictures could not be read; of the newest {len(unread)}: {told}.",
-        "Send pictures as files that are there (JPEG, PNG, WebP), at addresses that this host may fetch.",
+        "Send pictures as files that are there (JPEG, PNG, WebP), at addresses that this host may fetch, and run "
+        "`recsys encode`.",
     )
 
 

@@ -11,7 +11,7 @@ FEWEST_LISTS = 100  # with fewer, clicks in none or all of them say nothing
 FEWEST_CLICKS = 100
 FEWEST_TIMES = 20
 MOST_OF_ONE = 0.5  # of the clicks, by one user
-MOST_UNKNOWN = 0.05  # of the clicked articles
+MOST_UNKNOWN = 0.05  # of the clicked articles, and of the lists that clicks name
 LISTS_READ = 2000
 
 
@@ -80,6 +80,18 @@ def clicked_lists(visit: Visit) -> Findings:
         )
 
 
+def lists_of_clicks(visit: Visit) -> Findings:
+    """Clicks that name lists nobody has told of."""
+    naming, unknown = health.lists_named(visit.session, NEWEST)
+    if naming < FEWEST_CLICKS or unknown <= MOST_UNKNOWN * naming:
+        return
+    yield warning(
+        f"{unknown / naming:.0%} of the {naming:,} newest clicks that name a list name one that the log does not have.",
+        "Check that clicks and lists write impression_id in the same way (not 11 and 11.0), and send every list that "
+        "was seen: without its list a click teaches no ranking.",
+    )
+
+
 def one_reader(visit: Visit) -> Findings:
     """One user who made most of the clicks."""
     busiest = health.busiest_reader(visit.session, NEWEST)
@@ -122,4 +134,6 @@ def _one_time_of_day(at: Floats) -> str | None:
     return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
-CHECKS: tuple[Check, ...] = (feedback, timestamps, clocks, clicked_lists, one_reader, one_article, unknown_articles)
+CHECKS: tuple[Check, ...] = (
+    feedback, timestamps, clocks, clicked_lists, lists_of_clicks, one_reader, one_article, unknown_articles,
+)  # fmt: skip
