@@ -74,7 +74,7 @@ def import_log(
     """Read articles, impressions and clicks; importing twice changes nothing."""
     from recsys.database.session import open_sessions
     from recsys.ingest.importer import import_path
-    from recsys.ingest.tally import DETACHED
+    from recsys.ingest.tally import summary
 
     check_window(since, until)
     settings = load_settings()
@@ -84,18 +84,7 @@ def import_log(
             sessions, kind, path, since=since, until=until, timezone=timezone, media=settings.media,
             report=report_file, progress=lambda count: report("records", count, count),
         )  # fmt: skip
-    lines = [f"refused {count:,}: {reason}" for reason, count in done.refused.items()]
-    lines += [f"repaired {count:,}: {reason}" for reason, count in done.repaired.items()]
-    if done.deleted:
-        lines.append(f"passed over {done.deleted:,}: articles that were deleted here, which only a PUT brings back")
-    if done.detached:
-        lines.append(f"detached {done.detached:,}: clicks of which {DETACHED}; {done.examples[DETACHED]}")
-    if done.unknown_articles:
-        lines.append(f"unknown {done.unknown_articles:,}: articles of which only the id is known")
-    if done.report:
-        lines.append(f"each row that was refused or repaired is in {done.report}")
-    counts = f"{done.articles:,} articles, {done.impressions:,} impressions, {done.clicks:,} clicks"
-    show(done, as_json, "\n  ".join([f"{counts}; new: {done.new}", *lines]))
+    show(done, as_json, "\n  ".join(summary(done)))
 
 
 @app.command()

@@ -8,7 +8,7 @@ from recsys.ingest.report_file import ReportFile
 from recsys.ingest.rows import Found, Record, Refusal, Repair
 
 COUNTED = ("articles", "impressions", "clicks")
-DETACHED = "its impression_id names no list of the log"
+DETACHED = "the impression_id names no list of the log"
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,23 @@ class Tally:
         if self.file is not None:
             record = name(entry.record) if isinstance(entry, Found) else None
             self.file.write(entry.file or None, entry.row or None, outcome, reason, record)
+
+
+def summary(done: ImportReport) -> list[str]:
+    """What an import did, in lines for people."""
+    counts = f"{done.articles:,} articles, {done.impressions:,} impressions, {done.clicks:,} clicks"
+    lines = [f"{counts}; new: {done.new}"]
+    lines += [f"refused {count:,}: {reason}" for reason, count in done.refused.items()]
+    lines += [f"repaired {count:,}: {reason}" for reason, count in done.repaired.items()]
+    if done.deleted:
+        lines.append(f"passed over {done.deleted:,}: articles that were deleted here, which only a PUT brings back")
+    if done.detached:
+        lines.append(f"detached {done.detached:,}: clicks of which {DETACHED}; {done.examples[DETACHED]}")
+    if done.unknown_articles:
+        lines.append(f"unknown {done.unknown_articles:,}: articles of which only the id is known")
+    if done.report:
+        lines.append(f"each row that was refused or repaired is in {done.report}")
+    return lines
 
 
 def name(record: Record) -> str:

@@ -13,7 +13,7 @@ from made_patients import DAY, NOW
 from PIL import Image
 from sqlalchemy import update
 
-from recsys.database import events
+from recsys.database import events, models
 from recsys.database.session import open_engine, upgrade, writing
 from recsys.database.tables import ClickRow
 from recsys.domain import Article, Click
@@ -162,6 +162,13 @@ def test_a_model_that_is_older_than_its_data(settings, sessions):
     assert finding(settings, "days later") is None
     patient.version(sessions, "v2", until=NOW - 10.0 - 2.5 * DAY)
     assert severity(settings, "the newest event came 2.5 days later") == "warning"
+    assert "RECSYS_RETRAIN_EVERY" in finding(settings, "2.5 days later").do
+    patient.version(sessions, "v3", live=False)
+    with writing(sessions) as session:
+        models.reject(session, "v3", "only 7 clicked lists to compare on")
+    told = finding(settings, "2.5 days later")
+    assert told.what.endswith("The last training, v3, was kept back: only 7 clicked lists to compare on.")
+    assert "recsys promote" in told.do
 
 
 def test_vectors_of_another_encoder(settings, sessions):

@@ -49,11 +49,18 @@ def age(visit: Visit) -> Findings:
     until = None if version is None else models.get_version(visit.session, version).until
     if until is None or newest is None or newest - until <= OLD:
         return
-    yield warning(
+    what = (
         f"The live version {version} was trained on the log up to {rfc3339(until)}; the newest event came "
-        f"{(newest - until) / DAY:.1f} days later.",
-        "Run `recsys retrain`, from cron or by RECSYS_RETRAIN_EVERY.",
+        f"{(newest - until) / DAY:.1f} days later."
     )
+    last = models.get_version(visit.session)
+    if last.status == "rejected":
+        yield warning(
+            f"{what} The last training, {last.version}, was kept back: {last.reason}.",
+            "Run `recsys retrain` when there are more lists with clicks, or make it live with `recsys promote`.",
+        )
+    else:
+        yield warning(what, "Run `recsys retrain`, from cron or by RECSYS_RETRAIN_EVERY.")
 
 
 def vectors_of_others(visit: Visit) -> Findings:
