@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from recsys.columns import Bools, Floats32
-from recsys.database import articles, vectors
+from recsys.database import articles, health, vectors
 from recsys.database.bulk import one_at_a_time
 from recsys.database.session import Sessions, writing
 from recsys.database.vectors import Content
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 256
 SAMPLE = 5000  # newly encoded titles whose tokens are looked at
-UNREAD = "{:,} pictures could not be read: `recsys doctor` says why. Files that come later are found by the next run."
+UNREAD = "{:,} of {:,} pictures could not be read: `recsys doctor` says why. What comes later is found by the next run."
 Progress = Callable[[str, int, int], None]
 
 
@@ -59,8 +59,8 @@ def encode_new(
         for counts in (report.encoded, report.cached, report.missing, report.broken):
             counts[_name(encoder)] = 0
         _encode_modality(sessions, encoder, report, progress, among)
-    if unread := report.broken.get("image"):
-        report.warnings.append(UNREAD.format(unread))
+        if among is None and _name(encoder) == "image":
+            report.warnings += _unread(sessions, encoder)
     return report
 
 
@@ -98,6 +98,12 @@ def _forget_absent(sessions: Sessions, encoder: Encoder) -> None:
     if there:
         with writing(sessions) as session:
             vectors.forget_contents(session, encoder.encoder_id, there)
+
+
+def _unread(sessions: Sessions, encoder: Encoder) -> list[str]:
+    with sessions() as session:
+        looked_at, failed = health.pictures_read(session, encoder.encoder_id)
+    return [UNREAD.format(failed, looked_at)] if failed else []
 
 
 def _encode_batch(
