@@ -135,7 +135,7 @@ class ClickIn(BaseModel):
 class DwellIn(BaseModel):
     """How long a user read an article that they clicked on."""
 
-    event_id: Id
+    event_id: Id = Field(description="a repeated report changes nothing: the longest of a reading counts")
     type: Literal["dwell"]
     user_id: Id
     article_id: Id
@@ -147,7 +147,7 @@ class DwellIn(BaseModel):
 class ImpressionIn(BaseModel):
     """A user saw a list."""
 
-    event_id: Id
+    event_id: Id = Field(description="where there is an impression_id, a list counts once by that")
     type: Literal["impression"]
     user_id: Id
     at: Instant
