@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from recsys.columns import NONE, OTHER_DEVICE
-from recsys.database import articles, backfill, events, tail, users
+from recsys.database import articles, backfill, events, health, merges, tail, users
 from recsys.database.session import writing
 from recsys.database.tail import Extent
-from recsys.domain import Click, Context, Impression
+from recsys.domain import Article, Click, Context, Impression
 
 SHOWN = Impression(
     "i1",
@@ -251,3 +251,44 @@ def test_an_empty_log_has_empty_columns(session):
     assert list(log.impressions.offsets) == [0]
     assert log.impressions.items.dtype == np.int64
     assert log.end == (0, 0)
+
+
+def test_clicks_on_what_their_list_did_not_hold_are_told(session):
+    for article in ("a", "b", "c", "z", "other"):
+        articles.put_articles(session, [Article(article, f"Title of {article}")])
+    merges.merge(session, "other", "c", 5.0)
+    keys = articles.keys_of(session, ["a", "b", "c", "z", "other"])
+    lists = {"i1": [keys["a"], keys["b"], keys["other"]]}
+    clicks = [replace(CLICK, event_id=f"e{n}", article_id=a) for n, a in enumerate(["a", "c", "other", "z", "unheard"])]
+    assert events.strangers(session, clicks, lists) == {3, 4}
+    assert events.strangers(session, [replace(CLICK, impression_id=None), CLICK], {"i2": []}) == set()
+
+
+def test_the_newest_lists_with_clicks_are_counted_back(session):
+    shown = [replace(SHOWN, impression_id=f"i{n}", at=float(n), known_at=float(n)) for n in range(6)]
+    events.add_impressions(session, shown)
+    clicked = [(0, 1.0), (2, 1.0), (2, 1.0), (3, 0.0), (5, 1.0)]
+    events.add_clicks(
+        session,
+        [
+            replace(CLICK, event_id=f"e{n}", impression_id=f"i{of}", known_at=20.0 + n, weight=weight)
+            for n, (of, weight) in enumerate(clicked)
+        ],
+    )
+    assert [events.clicked_since(session, n) for n in (1, 2, 3)] == [5.0, 2.0, 0.0]
+    assert events.clicked_since(session, 4) == -math.inf
+
+
+def test_what_was_dismissed_is_no_click(session):
+    events.add_clicks(session, [CLICK, replace(CLICK, event_id="e2", article_id="b", weight=0.0)])
+    assert events.counts(session) == {"impressions": 0, "clicks": 1}
+    assert health.lists_named(session, 10) == (2, 2)
+    events.add_impressions(session, [SHOWN])
+    assert health.lists_named(session, 10) == (2, 0)
+
+
+def test_deleted_articles_are_counted_and_merged_ones_are_not(session):
+    articles.put_articles(session, [Article(name, "T") for name in ("a", "b", "c")])
+    articles.delete_article(session, "a", 5.0)
+    merges.merge(session, "b", "c", 5.0)
+    assert articles.count_deleted(session, ["a", "b", "c", "d"]) == 1

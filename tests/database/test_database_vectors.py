@@ -137,3 +137,15 @@ def test_a_vector_that_is_not_finite_counts_as_none(session, keys, caplog, value
     assert loaded[0].any()
     assert not loaded[1].any()
     assert "1 title vectors that are not finite are passed over" in caplog.messages
+
+
+def test_pictures_without_a_file_are_found_and_looked_at_again(session):
+    named = [Article("x", image="gone.jpg"), Article("y", image="torn.jpg"), Article("z")]
+    articles.put_articles(session, named)
+    keys = articles.keys_of(session, "xyz")
+    seen = [Content(keys["x"], None, "broken"), Content(keys["y"], "hy", "broken"), Content(keys["z"], None, "missing")]
+    put(session, seen, {}, "lens", "image")
+    assert vectors.unread(session, "lens") == [(keys["x"], named[0])]
+    assert vectors.unread(session, "another") == []
+    vectors.forget_contents(session, "lens", [keys["x"]])
+    assert waiting(session, "lens", "image") == ["x", "c", "b", "a"]
