@@ -51,6 +51,8 @@ def _header(path: Path, source: Iterator[Line], delimiter: str, required: Sequen
         raise RecsysError(f"{path} is empty: its first line must name the columns, {', '.join(required)} at least.")
     if line.reason:
         raise RecsysError(f"{path} cannot be read, {line.reason}.")
+    if "\r" in line.text and not line.text.endswith("\n"):
+        raise RecsysError(f"{path} ends its lines as old Macs did (\\r alone): save it with \\n or \\r\\n.")
     names = _split(line.text, delimiter)
     if names is None:
         raise RecsysError(f"{path}: the first line must name the columns, but in it {BAD_QUOTES}.")

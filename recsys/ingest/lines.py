@@ -27,8 +27,7 @@ def lines(path: Path) -> Iterator[Line]:
     """Stream the lines of a file in UTF-8, with or without a byte order mark; ``.gz`` is unpacked.
 
     Raises:
-        RecsysError: when the file cannot be read, is UTF-16, ends its lines with a carriage return alone, or is not the
-            packed file that its name says.
+        RecsysError: when the file cannot be read, is UTF-16, or is not the packed file that its name says.
     """
     try:
         with _open(path) as file:
@@ -36,7 +35,7 @@ def lines(path: Path) -> Iterator[Line]:
             while raw := file.readline(LONGEST):
                 number += 1
                 if number == 1:
-                    raw = _checked(path, raw)
+                    raw = _without_mark(path, raw)
                 torn = len(raw) == LONGEST and not raw.endswith(b"\n")
                 yield _too_long(number, file) if torn else _line(number, raw)
     except (OSError, EOFError, zlib.error) as error:
@@ -48,11 +47,9 @@ def _open(path: Path) -> gzip.GzipFile | BufferedReader:
     return gzip.GzipFile(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
 
 
-def _checked(path: Path, raw: bytes) -> bytes:
+def _without_mark(path: Path, raw: bytes) -> bytes:
     if raw.startswith(UTF16_MARKS):
         raise RecsysError(f"{path} is UTF-16 text: save it as UTF-8.")
-    if b"\r" in raw and not raw.endswith(b"\n"):
-        raise RecsysError(f"{path} ends its lines as old Macs did (\\r alone): save it with \\n or \\r\\n.")
     return raw.removeprefix(UTF8_MARK)
 
 

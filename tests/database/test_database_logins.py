@@ -64,7 +64,7 @@ def test_what_names_the_old_id_later_counts_for_the_reader_and_once(session):
     assert events.add_clicks(session, [Click("e-anon-1", "anon", "a", 11.0)]) == 0
     assert counts(session, "ann") == {"clicks": 3, "dismissed": 0, "impressions": 3, "served": 3}
     assert served.find_served(session, ["s-anon-1", "s-anon-2"]).keys() == {"s-anon-1", "s-anon-2"}
-    assert {user for user, _ in served.find_served(session, ["s-anon-1", "s-anon-2"]).values()} == {"ann"}
+    assert {found.user_id for found in served.find_served(session, ["s-anon-1", "s-anon-2"]).values()} == {"ann"}
 
 
 def test_merging_again_hands_nothing_over(session):
