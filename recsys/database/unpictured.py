@@ -1,4 +1,4 @@
-"""Articles whose picture lies at an http(s) address and was not encoded yet, and what became of them."""
+"""Articles that name a picture which was not encoded yet, at an address or in a file, and what became of them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
-from recsys.database.articles import record_changes
+from recsys.database.articles import record_changes, to_article
 from recsys.database.bulk import chunks, one_at_a_time
 from recsys.database.tables import ArticleRow, ContentRow
 from recsys.database.vectors import Content, put_contents
+from recsys.domain import Article
 
 MODALITY = "image"
 
@@ -42,6 +43,14 @@ def unpictured(session: Session, encoder_id: str, keys: Iterable[int] | None = N
     else:
         rows = [row for chunk in chunks(keys) for row in session.execute(statement.where(ArticleRow.key.in_(chunk)))]
     return [Unpictured(key, str(address), status is not None) for key, address, status in rows]
+
+
+def absent(session: Session, encoder_id: str) -> list[tuple[int, Article]]:
+    """Articles (with their keys) of whose picture this encoder found nothing when it looked."""
+    nothing = (ContentRow.modality == MODALITY, ContentRow.encoder_id == encoder_id, ContentRow.content_hash.is_(None))
+    named = select(ArticleRow).join(ContentRow, ContentRow.article == ArticleRow.key).where(*nothing)
+    rows = session.scalars(named.where(ArticleRow.image.is_not(None), ArticleRow.deleted_at.is_(None)))
+    return [(row.key, to_article(row)) for row in rows]
 
 
 def look_again(session: Session, keys: Iterable[int]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from recsys.columns import Bools, Floats32, Ints
@@ -43,21 +43,6 @@ def not_encoded(
         parts = [newest.where(ArticleRow.key.in_(part)) for part in chunks(sorted(among, reverse=True))]
     found = [(row.key, to_article(row)) for part in parts for row in session.scalars(part)]
     return found[:limit]
-
-
-def unread(session: Session, encoder_id: str) -> list[tuple[int, Article]]:
-    """Articles (with their keys) that name a picture of which an image encoder found no file."""
-    absent = (ContentRow.modality == "image", ContentRow.encoder_id == encoder_id, ContentRow.content_hash.is_(None))
-    found = select(ArticleRow).join(ContentRow, ContentRow.article == ArticleRow.key)
-    rows = session.scalars(found.where(*absent, ArticleRow.image.is_not(None), ArticleRow.deleted_at.is_(None)))
-    return [(row.key, to_article(row)) for row in rows]
-
-
-def forget_contents(session: Session, encoder_id: str, keys: Iterable[int]) -> None:
-    """Have an encoder look at these articles again."""
-    for chunk in chunks(keys):
-        gone = delete(ContentRow).where(ContentRow.encoder_id == encoder_id, ContentRow.article.in_(chunk))
-        session.execute(gone)
 
 
 def count_not_encoded(session: Session, modality: Modality, encoder_id: str) -> int:

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from recsys.domain import Article, Click, Impression
+from recsys.domain import Article, Impression
 from recsys.ingest.report_file import ReportFile
 from recsys.ingest.rows import Found, Record, Refusal, Repair
 
@@ -54,10 +54,10 @@ class Tally:
         self.repaired[reason] += 1
         self._tell(entry, "repaired", reason)
 
-    def detach(self, click: Click, entry: Found) -> None:
-        """Count a click that is taken although its list is not known."""
+    def detach(self, entry: Found, impression_id: str) -> None:
+        """Count a click that is taken although the list it names is not known."""
         self.detached += 1
-        self.examples.setdefault(DETACHED, f"{_place(entry)} names {(click.impression_id or '')[:40]!r}")
+        self.examples.setdefault(DETACHED, f"{_place(entry)} names {impression_id[:40]!r}")
 
     def report(self, unknown_articles: int) -> ImportReport:
         """The counts as they are now."""

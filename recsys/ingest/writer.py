@@ -1,6 +1,6 @@
 """Writing a chunk of checked records in one transaction, and refusing what contradicts the log."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import cast
 
 from sqlalchemy.orm import Session
@@ -28,19 +28,18 @@ def write(session: Session, found: list[Found], tally: Tally) -> None:
     lists = _impressions(shown)
     lists = _impressions(_kept(shown, conflicting_impressions(session, lists), OTHER_EVENT, tally))
     tally.new["impressions"] += events.add_impressions(session, lists)
-    named = {click.impression_id for click in _clicks(clicked)} - {None}
-    known = events.lists_of(session, [name for name in named if name is not None])
+    known = events.lists_of(session, {name for click in _clicks(clicked) if (name := click.impression_id) is not None})
     clicked = _kept(clicked, events.strangers(session, _clicks(clicked), known), NOT_IN_LIST, tally)
     clicked = _kept(clicked, conflicting_clicks(session, _clicks(clicked)), OTHER_EVENT, tally)
-    _tell_detached(clicked, named - known.keys(), tally)
+    _tell_detached(clicked, known, tally)
     tally.new["clicks"] += events.add_clicks(session, _clicks(clicked))
     tally.accepted.update(articles=len(described), impressions=len(lists), clicks=len(clicked))
 
 
-def _tell_detached(clicked: list[Found], unknown: set[str | None], tally: Tally) -> None:
+def _tell_detached(clicked: list[Found], lists: Container[str], tally: Tally) -> None:
     for entry, click in zip(clicked, _clicks(clicked), strict=True):
-        if click.impression_id in unknown:
-            tally.detach(click, entry)
+        if click.impression_id is not None and click.impression_id not in lists:
+            tally.detach(entry, click.impression_id)
 
 
 def _kept(found: list[Found], refused: set[int], reason: str, tally: Tally) -> list[Found]:

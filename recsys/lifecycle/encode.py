@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from recsys.columns import Bools, Floats32
-from recsys.database import articles, health, vectors
+from recsys.database import articles, health, unpictured, vectors
 from recsys.database.bulk import one_at_a_time
 from recsys.database.session import Sessions, writing
 from recsys.database.vectors import Content
@@ -54,12 +54,13 @@ def encode_new(
     """
     report = EncodeReport()
     for encoder in encoders:
-        if among is None and encoder.modality == "image":
-            _forget_absent(sessions, encoder)
+        pictures = among is None and _name(encoder) == "image"  # altered views come after it, and see the same files
+        if pictures:
+            _look_again(sessions, encoder)
         for counts in (report.encoded, report.cached, report.missing, report.broken):
             counts[_name(encoder)] = 0
         _encode_modality(sessions, encoder, report, progress, among)
-        if among is None and _name(encoder) == "image":
+        if pictures:
             report.warnings += _unread(sessions, encoder)
     return report
 
@@ -90,14 +91,14 @@ def _encode_modality(
         report.warnings += language_warnings(report.unknown_tokens)
 
 
-def _forget_absent(sessions: Sessions, encoder: Encoder) -> None:
-    """Look again at pictures that were not there when they were looked at, and are now."""
+def _look_again(sessions: Sessions, encoder: Encoder) -> None:
+    """Have the encoders look again at pictures that were not there when they looked, and are now."""
     with sessions() as session:
-        absent = vectors.unread(session, encoder.encoder_id)
+        absent = unpictured.absent(session, encoder.encoder_id)
     there = [key for key, article in absent if encoder.content_hash(article) is not None]
     if there:
         with writing(sessions) as session:
-            vectors.forget_contents(session, encoder.encoder_id, there)
+            unpictured.look_again(session, there)
 
 
 def _unread(sessions: Sessions, encoder: Encoder) -> list[str]:

@@ -46,7 +46,7 @@ class Answer:
     propensities: Floats | None = None  # (n,) of each article at its place; None where nothing is left to chance
 
     def without(self, gone: Sequence[int]) -> "Answer":
-        """The same list less some articles (keys), which others move up for; what is left was drawn with no chance."""
+        """The same list less some articles (keys); without propensities, since it was not drawn like that."""
         left = np.flatnonzero(~np.isin(self.keys, gone))
         source, touched = [self.source[row] for row in left], [self.touched[row] for row in left]
         return Answer(self.keys[left], self.scores[left], source, self.rows[left], touched)

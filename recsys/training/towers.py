@@ -78,13 +78,9 @@ def fit_towers(
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        if start is not None:
-            space = start.towers.content_space
-        space = ContentSpace.fit(content) if space is None else space
-        task, generator = (
-            make_task(space, content, clicks, until, negatives, views, grades),
-            np.random.default_rng(seed),
-        )
+        space = start.towers.content_space if start else space or ContentSpace.fit(content)
+        task = make_task(space, content, clicks, until, negatives, views, grades)
+        generator = np.random.default_rng(seed)
         towers, examples = _begun(space, task, config.towers, start, generator)
         _train(towers.to(device), task, examples, config, generator)
     fitted = Towers(towers.cpu().eval(), space, task.keys, task.clicks.numpy())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys.database import articles, vectors
+from recsys.database import articles, unpictured, vectors
 from recsys.database.session import writing
 from recsys.database.vectors import Content
 from recsys.domain import Article
@@ -145,7 +145,7 @@ def test_pictures_without_a_file_are_found_and_looked_at_again(session):
     keys = articles.keys_of(session, "xyz")
     seen = [Content(keys["x"], None, "broken"), Content(keys["y"], "hy", "broken"), Content(keys["z"], None, "missing")]
     put(session, seen, {}, "lens", "image")
-    assert vectors.unread(session, "lens") == [(keys["x"], named[0])]
-    assert vectors.unread(session, "another") == []
-    vectors.forget_contents(session, "lens", [keys["x"]])
+    assert unpictured.absent(session, "lens") == [(keys["x"], named[0])]
+    assert unpictured.absent(session, "another") == []
+    unpictured.look_again(session, [keys["x"], keys["y"]])
     assert waiting(session, "lens", "image") == ["x", "c", "b", "a"]
