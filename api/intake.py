@@ -38,6 +38,12 @@ class _Batch:
         self.rejected.append(RejectedOut(index=index, reason=reason))
 
 
+def lists_named(sent: Sequence[Any]) -> set[str]:
+    """The lists that events name, which may be served ones that are about to be logged."""
+    named = [event.get("impression_id") for event in sent if isinstance(event, dict)]
+    return {name for name in named if isinstance(name, str)}
+
+
 def take(sessions: Sessions, sent: Sequence[Any]) -> EventsOut:
     """Take the events of one request; they all become known at one time.
 

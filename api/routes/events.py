@@ -26,8 +26,8 @@ class EventsIn(BaseModel):
 @router.post("/events", status_code=202, dependencies=[needs("write"), WRITES])
 def add_events(body: EventsIn, sessions: SessionsDep, recommender: RecommenderDep) -> EventsOut:
     """Take events into the log. What is known already is counted and changes nothing; what is wrong is rejected."""
-    if any(isinstance(event, dict) and event.get("impression_id") for event in body.events):
-        recommender.served.flush()  # it may be a list that this process answered a moment ago
+    if lists := intake.lists_named(body.events):
+        recommender.served.catch_up(lists)
     taken = intake.take(sessions, body.events)
     count_events(taken.accepted, taken.duplicates, len(taken.rejected))
     return taken

@@ -10,8 +10,6 @@ from recsys.cli.context import Json, limit_threads, load_settings
 from recsys.cli.output import print_json
 from recsys.domain import RecsysError
 
-SILENT = 60  # seconds until a process of the server that says nothing counts as dead; one that folds a log is busy
-
 
 def serve(
     host: str = "127.0.0.1",
@@ -25,8 +23,9 @@ def serve(
 
     import uvicorn
 
+    from recsys.cli.processes import SILENT, run_api
     from recsys.database.session import open_sessions
-    from recsys.lifecycle.worker import start_worker
+    from recsys.lifecycle.keeper import Worker
     from recsys.logs import config
     from recsys.serving.exposition import shared_folder
 
@@ -34,18 +33,21 @@ def serve(
     check_port(host, port)
     if as_json:
         print_json({"host": host, "port": port, "workers": workers})
-    worker = start_worker(settings)
+    server = uvicorn.Config(
+        "api.app:create_app", factory=True, host=host, port=port, workers=workers,
+        log_config=config(settings.log_format), access_log=False, http="api.patience:PatientProtocol",
+        timeout_worker_healthcheck=SILENT,
+    )  # fmt: skip
+    worker = Worker(settings)
     try:
         with shared_folder(workers):
-            uvicorn.run(
-                "api.app:create_app", factory=True, host=host, port=port, workers=workers,
-                log_config=config(settings.log_format), access_log=False, http="api.patience:PatientProtocol",
-                timeout_worker_healthcheck=SILENT,
-            )  # fmt: skip
+            began = run_api(server)
     except SystemExit as ended:  # with a code of uvicorn's own; its log says why
         raise typer.Exit(1 if ended.code else 0) from ended
     finally:
         worker.stop()
+    if not began:
+        raise typer.Exit(1)
 
 
 def check_host(sessions: Any, host: str) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Subquery, distinct, func, select
+from sqlalchemy import ColumnElement, Subquery, distinct, func, select, text
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from recsys.columns import Floats
@@ -23,6 +24,17 @@ class Busiest:
     user_id: str
     clicks: int
     of: int
+
+
+def damage(session: Session) -> str | None:
+    """What SQLite finds wrong with its own file, which it reads as a whole; None where it is sound, or not SQLite."""
+    if session.get_bind().dialect.name != "sqlite":
+        return None
+    try:
+        found = session.scalar(text("PRAGMA quick_check(1)"))
+    except DatabaseError as error:  # of a file that cannot even be looked through
+        return str(error.orig)
+    return None if found == "ok" else str(found).replace("\n", " ")
 
 
 def times(session: Session, limit: int) -> tuple[Floats, Floats]:

@@ -2,6 +2,7 @@
 
 import time
 
+from recsys.database import health
 from recsys.database.session import open_sessions
 from recsys.domain import RecsysError, Timestamp
 from recsys.encoders import expected_ids
@@ -9,6 +10,10 @@ from recsys.lifecycle.checks import host, log, model
 from recsys.lifecycle.checks.visit import Finding, Visit, error
 from recsys.settings import Settings
 
+RESTORE = (
+    "Restore a copy of it; `sqlite3 recsys.db .recover` saves what can be read. Of a database that is written to only "
+    "`VACUUM INTO` makes a sound copy."
+)
 CHECKS = (*log.CHECKS, *model.CHECKS, *host.CHECKS)
 
 
@@ -29,6 +34,8 @@ def _examine_database(settings: Settings, now: Timestamp) -> list[Finding]:
         return [error(str(trouble), "Restore the encoder's files, or the variable that names it.")]
     try:
         with sessions() as session:
+            if damage := health.damage(session):
+                return [error(f"The database file is damaged: {damage}.", RESTORE)]
             visit = Visit(session, settings, encoders, now)
             return [finding for check in CHECKS for finding in check(visit)]
     finally:

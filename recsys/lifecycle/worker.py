@@ -3,14 +3,12 @@
 import fcntl
 import logging
 import os
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from logging.config import dictConfig
 from signal import SIG_IGN, SIGINT, SIGTERM, signal
 
@@ -40,7 +38,6 @@ FETCHED_DAYS = 7.0  # that a fetched picture is kept: for another encoder, or mo
 LONGEST_PAUSE = 60.0  # seconds between two tries while encoding fails
 NICENESS = 10  # of all but the encoding of some new articles: readers waiting for an answer go first
 GRACE = 2.0  # seconds that a checkpoint gets to be finished; one that is cut off is never seen
-PATIENCE = 10.0  # seconds that a worker gets to end its batch
 
 
 Polite = Callable[[], object]
@@ -77,33 +74,6 @@ def run_worker(settings: Settings, stop: threading.Event, polite: Polite = lambd
             retraining.join()
             keeping.join(GRACE)
     sessions.kw["bind"].dispose()
-
-
-@dataclass(frozen=True)
-class Worker:
-    """A running worker process. It ends when this process does, however that ends."""
-
-    process: subprocess.Popen[bytes]
-
-    def stop(self) -> None:
-        """End the worker: it finishes its batch, unless that takes too long."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        try:
-            self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-def start_worker(settings: Settings) -> Worker:
-    """Start a worker process with these settings."""
-    command = [sys.executable, "-m", "recsys.lifecycle.worker"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE)
-    assert process.stdin is not None
-    process.stdin.write(settings.model_dump_json().encode() + b"\n")
-    process.stdin.flush()
-    return Worker(process)
 
 
 def main() -> None:

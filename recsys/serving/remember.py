@@ -5,10 +5,13 @@ tenth of a second; where somebody asks for them, at once.
 """
 
 import logging
+import math
+import re
 import secrets
 import threading
 import time
 from collections import deque
+from collections.abc import Collection
 from dataclasses import replace
 
 from recsys.database import served
@@ -26,6 +29,8 @@ MOST_AT_ONCE = 500  # in one transaction, so that other writers do not wait for 
 GATHER = 0.1  # seconds in which answers are gathered for one transaction, unless somebody waits for them
 PAUSE = 1.0  # seconds between two tries while the database takes nothing
 PATIENCE = 5.0  # seconds that a flush waits
+OWN = re.compile("[0-9a-f]{32}")
+ELSEWHERE, LOOK = 0.3, 0.02  # seconds in which other processes have logged an answer, and between two looks for it
 
 
 class ServedLog:
@@ -73,6 +78,15 @@ class ServedLog:
             self._wanted = noted = self._noted
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._is_broken or self._done >= noted, PATIENCE)
+
+    def catch_up(self, named: Collection[str]) -> None:
+        """Wait for lists of these ids that were answered a moment ago, by this process or another one, to be logged."""
+        self.flush()
+        while young := {name for name in named if _age(name) < ELSEWHERE}:
+            with self.sessions() as session:
+                if len(served.find_served(session, young)) == len(young):
+                    return
+            time.sleep(LOOK)
 
     def _run(self) -> None:
         while True:
@@ -129,3 +143,11 @@ class ServedLog:
 def _new_id() -> str:
     """Beginning with the time, so that what was served together lies together in every index; the rest is random."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+def _age(impression_id: str) -> float:
+    """Seconds since an answer got this id; infinite for what is none of this program's, or of the future."""
+    if OWN.fullmatch(impression_id) is None:
+        return math.inf
+    age = time.time() - int(impression_id[:12], 16) / 1000
+    return age if age > -ELSEWHERE else math.inf

@@ -13,14 +13,14 @@ from sqlalchemy import func, select
 from recsys.database import articles, vectors
 from recsys.database.tables import VectorRow
 from recsys.encoders import expected_ids
-from recsys.lifecycle.worker import Worker, start_worker
+from recsys.lifecycle.keeper import Worker
 
 MODALITIES = ("title", "image")
 
 
 @pytest.fixture
 def worker(site) -> Iterator[Worker]:
-    started = start_worker(site)
+    started = Worker(site)
     yield started
     started.stop()
 

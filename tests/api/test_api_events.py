@@ -53,6 +53,7 @@ WRONG = {
     "has a long id": (event(article="x" * 129), "article_id"),
     "has a zero character": (event(article="a\0b"), "zero"),
     "has half a surrogate": (event(article="a\ud800"), "article_id"),
+    "has a list for its list": (event(impression_id=["x"]), "impression_id"),
     "has an empty list": (seen([]), "items"),
     "is on an unheard-of page": (seen(["a1"], context={"page": "cover"}), "page"),
     "has a negative dwell time": (event(dwell_seconds=-1), "dwell_seconds"),

@@ -12,14 +12,14 @@ from PIL import Image
 
 from recsys.encoders import expected_ids
 from recsys.lifecycle import worker as worker_room
-from recsys.lifecycle.worker import start_worker
+from recsys.lifecycle.keeper import Worker
 from recsys.serving.live import Live
 
 
 @pytest.fixture
 def worker(site, monkeypatch):
     monkeypatch.setattr(worker_room, "PATIENCE", 300.0)  # on a busy machine it waits for its turn
-    started = start_worker(site)
+    started = Worker(site)
     yield started
     started.stop()
     assert started.process.returncode == 0

@@ -11,9 +11,9 @@ import made_world
 import pytest
 from made_patients import DAY, NOW
 from PIL import Image
-from sqlalchemy import update
+from sqlalchemy import text, update
 
-from recsys.database import events, models
+from recsys.database import events, jobs, models
 from recsys.database.session import open_engine, upgrade, writing
 from recsys.database.tables import ClickRow
 from recsys.domain import Article, Click
@@ -49,6 +49,19 @@ def test_a_schema_of_an_older_program(settings):
     upgrade(settings, "0001")
     assert severity(settings, "is at schema 0001") == "error"
     assert {found.severity for found in examine(settings)} == {"error"}
+
+
+def test_a_damaged_database_file(settings, sessions):
+    patient.catalogue(sessions, count=500)
+    with sessions() as session:
+        session.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    sessions.kw["bind"].dispose()
+    file = settings.home / "recsys.db"
+    data = bytearray(file.read_bytes())
+    data[-3 * 4096 :] = b"\x5a" * (3 * 4096)
+    file.write_bytes(data)
+    told = finding(settings, "The database file is damaged")
+    assert (told.severity, "Restore" in told.do) == ("error", True)
 
 
 def test_an_empty_log(settings, sessions):
@@ -193,6 +206,20 @@ def test_articles_that_wait_without_a_worker(settings, sessions):
     for modality, encoder in expected_ids(settings).items():
         patient.encoded(sessions, encoder, modality)
     assert finding(settings, "Articles wait") is None
+
+
+def test_a_retraining_that_nobody_begins(settings, sessions):
+    with writing(sessions) as session:
+        job = jobs.ask(session, jobs.RETRAIN, NOW)
+    assert finding(settings, "a retraining, waits", NOW + 60) is None
+    told = finding(settings, f"Job {job}, a retraining, waits since 10 minutes", NOW + 600)
+    assert (told.severity, "no worker runs" in told.what) == ("warning", True)
+    with (settings.home / LOCK).open("w") as lock:
+        fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
+        assert "though a worker runs" in finding(settings, "a retraining, waits", NOW + 600).what
+    with writing(sessions) as session:
+        jobs.begin(session, jobs.RETRAIN, "somebody", NOW)
+    assert finding(settings, "a retraining, waits", NOW + 600) is None
 
 
 def test_pictures_that_fail_by_reason(settings, sessions, tmp_path):

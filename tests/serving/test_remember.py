@@ -95,6 +95,29 @@ def test_who_asks_for_the_log_does_not_wait_until_more_has_gathered(
     log.stop()
 
 
+def test_a_list_that_another_process_answered_a_moment_ago_is_waited_for(sessions: Sessions, served: ServedLog) -> None:
+    other = ServedLog(sessions, served_is_seen=False)
+    other.start()
+    name = other.note(ANSWER)
+    assert name not in logged(sessions)
+    served.catch_up({name})
+    assert name in logged(sessions)
+    other.stop()
+
+
+@pytest.mark.parametrize("name", ["list-7", "0" * 32, f"{int(time.time() * 1000 + 9e6):012x}{'a' * 20}", "f" * 32])
+def test_ids_of_others_and_old_ones_are_not_waited_for(served: ServedLog, name: str) -> None:
+    began = time.monotonic()
+    served.catch_up({name})
+    assert time.monotonic() - began < remember.ELSEWHERE / 2
+
+
+def test_a_list_that_never_comes_is_not_waited_for_for_long(served: ServedLog) -> None:
+    began = time.monotonic()
+    served.catch_up({f"{int(time.time() * 1000):012x}{'a' * 20}"})
+    assert remember.ELSEWHERE / 2 < time.monotonic() - began < 5 * remember.ELSEWHERE
+
+
 def test_without_a_thread_it_is_written_at_once(sessions: Sessions) -> None:
     name = ServedLog(sessions, served_is_seen=False).note(ANSWER)
     assert logged(sessions) == {name}

@@ -5,7 +5,7 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-from recsys.database import health, vectors
+from recsys.database import health, jobs, vectors
 from recsys.domain import is_address
 from recsys.encoders.fetched import Fetched
 from recsys.encoders.pictures import BrokenPictureError, decode, quiet_pillow, read_bytes
@@ -16,6 +16,7 @@ from recsys.settings import Settings
 MOST_UNREAD = 0.02  # of the pictures
 OPENED = 50  # pictures that are opened to see why they fail
 FULL, NEARLY_FULL = 200e6, 2e9  # free bytes
+ASKED = 300.0  # seconds in which a worker takes the job that waits, unless it runs another one
 LATE = 3600.0  # seconds that a checkpoint may lie behind the log, beside a few of its own intervals
 
 
@@ -32,6 +33,23 @@ def waiting(visit: Visit) -> Findings:
         yield warning(
             f"Articles wait to be encoded ({counted}), and no worker runs on this home.",
             "Start `recsys serve`, whose worker encodes them, or run `recsys encode`.",
+        )
+
+
+def asked(visit: Visit) -> Findings:
+    """A retraining that waits, with nobody there who would begin it."""
+    job = next(iter(jobs.newest(visit.session, 1, jobs.RETRAIN)), None)
+    if job is None or job.status != jobs.WAITING or visit.now < job.created_at + ASKED:
+        return
+    waits = f"Job {job.job_id}, a retraining, waits since {(visit.now - job.created_at) / 60:,.0f} minutes"
+    if worker_runs(visit.settings):
+        yield warning(
+            f"{waits}, though a worker runs on this home.", "The log of `recsys serve` says what of jobs fails."
+        )
+    else:
+        yield warning(
+            f"{waits}, and no worker runs on this home.",
+            "Start `recsys serve`, whose worker runs it, or run `recsys retrain`.",
         )
 
 
@@ -108,4 +126,4 @@ def _reason(image: str, fetched: Fetched) -> str:
     return "can be read by now"
 
 
-CHECKS: tuple[Check, ...] = (waiting, pictures, checkpoint)
+CHECKS: tuple[Check, ...] = (waiting, asked, pictures, checkpoint)
