@@ -19,6 +19,7 @@ from recsys.settings import Settings
 from recsys.stages import stage
 
 TRIES = 3  # rounds in which articles that are gone from the catalogue are replaced
+MOST_NEWS = 1000  # articles that changed a moment ago and are looked at for that: a few milliseconds
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def answer_many(
 ) -> Checked:
     """The ``limit`` best articles for each of some requests of one instant.
 
-    A process's copy of the catalogue may lag behind: what is gone is excluded, and those requests are answered again.
+    A process's copy of the catalogue may lag behind: what is gone is excluded, with whatever else this process has not
+    heard of yet, and those requests are answered again.
     """
     with stage("hydrate"):
         editors = tuple(rules_in_force(session, requests[0].at)) if requests else ()
@@ -68,9 +70,13 @@ def answer_many(
             found.update(current(articles.cards_by_key(session, keys), requests[0].at))
         gone = {i: _unfit(answers[i].keys.tolist(), found, request.section, editors) for i, request in waiting.items()}
         count("filtered", "gone", sum(len(missing) for missing in gone.values()))
-        waiting = {i: _without(waiting[i], missing) for i, missing in gone.items() if missing}
+        waiting = {i: request for i, request in waiting.items() if gone[i]}
         if not waiting:
             break
+        news = live.unread(session)[:MOST_NEWS]
+        found.update(current(articles.cards_by_key(session, news), requests[0].at))
+        for i, request in waiting.items():
+            waiting[i] = _without(request, gone[i] + _unfit(news, found, request.section, editors))
     answers |= {i: answers[i].without(gone[i]) for i in waiting}
     return Checked([answers[i] for i in range(len(requests))], found, editors)
 

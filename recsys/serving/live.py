@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from recsys.columns import Ints
-from recsys.database import tail
+from recsys.database import articles, tail
 from recsys.database.experiments import Experiment
 from recsys.database.session import Sessions
 from recsys.domain import RecsysError, Timestamp
@@ -108,6 +108,10 @@ class Live:
     def behind(self, session: Session) -> int:
         """How many events of the log are not in the fold yet."""
         return tail.count_behind(session, self._known.held.place)
+
+    def unread(self, session: Session) -> list[int]:
+        """Keys of the articles that changed since this process last read the catalogue."""
+        return articles.changed_after(session, self._known.changes)
 
     @property
     def waited(self) -> float:

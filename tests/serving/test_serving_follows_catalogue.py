@@ -10,6 +10,7 @@ from serving_site import Site, story
 from recsys.database import articles, rules
 from recsys.database.session import writing
 from recsys.domain import Article
+from recsys.serving import answering
 from recsys.serving.recommender import Recommender, Served
 
 EVERYTHING = 100
@@ -120,6 +121,20 @@ def test_an_article_comes_when_it_is_published_and_goes_when_it_expires(site: Si
     recommender = site.recommender(live)
     there = ["evening" in everything(recommender, at=NOW + minutes * 60) for minutes in (30, 61, 119, 120)]
     assert there == [False, True, True, False]
+
+
+@pytest.mark.parametrize("news", [0, answering.MOST_NEWS])
+def test_when_most_of_the_best_go_at_once_the_others_follow(
+    site: Site, monkeypatch: pytest.MonkeyPatch, news: int
+) -> None:
+    """Many more than are replaced in the tries, one list at a time, which is what is left where too much is new."""
+    monkeypatch.setattr(answering, "MOST_NEWS", news)
+    recommender = site.recommender()
+    before = everything(recommender)
+    gone, left = before[:-3], before[-3:]
+    site.publish(*(rewritten(site, article_id, expires_at=NOW - 1) for article_id in gone))
+    answer = ids(recommender.recommend(NOBODY, limit=3, at=NOW, log=False))
+    assert set(answer) == (set(left) if news else set())
 
 
 @pytest.mark.parametrize("refreshed", [False, True])
