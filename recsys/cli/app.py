@@ -209,7 +209,8 @@ def similar(
     """Show the articles nearest to one."""
     items = open_recommender(None).similar(article, by, limit)
     document = {"article_id": article, "by": by, "items": items}
-    show(document, as_json, neighbours_table(items, f"Nearest to {article} by {by}"))
+    lonely = f"Nothing is near to {article} by {by}: it has no such vector (`recsys encode` makes them), or is alone."
+    show(document, as_json, neighbours_table(items, f"Nearest to {article} by {by}") if items else lonely)
 
 
 app.command()(export)

@@ -19,7 +19,7 @@ FIELDS = tuple(Article.__dataclass_fields__)
 DESCRIBED = or_(*(getattr(ArticleRow, name).is_not(None) for name in FIELDS if name != "article_id"))
 COLUMNS = (
     ArticleRow.key, ArticleRow.article_id, ArticleRow.published_at, ArticleRow.expires_at, ArticleRow.deleted_at,
-    ArticleRow.section, ArticleRow.premium, ArticleRow.length, DESCRIBED.label("described"),
+    ArticleRow.section, ArticleRow.premium, ArticleRow.length, DESCRIBED.label("described"), ArticleRow.merged_into,
 )  # fmt: skip
 # made once, and of the table
 KEYS = select(ARTICLES.c.article_id, ARTICLES.c.key).where(
@@ -157,12 +157,12 @@ def count_undescribed(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(ArticleRow).where(empty)) or 0
 
 
-def load_catalogue(session: Session) -> Catalogue:
-    """The whole catalogue as columns."""
+def load_catalogue(session: Session, as_of: Timestamp = np.inf) -> Catalogue:
+    """The whole catalogue as columns; what was deleted at ``as_of`` or later expired when it was."""
     rows = session.execute(select(*COLUMNS).order_by(ArticleRow.key)).all()
     sections = tuple(sorted({row.section for row in rows if row.section is not None}))
     catalogue = _empty_catalogue((rows[-1].key if rows else 0) + 1, sections)
-    _fill(catalogue, rows)
+    _fill(catalogue, rows, as_of)
     return catalogue
 
 
@@ -185,16 +185,17 @@ def to_article(row: ArticleRow) -> Article:
     return Article(**{name: getattr(row, name) for name in FIELDS})
 
 
-def _fill(catalogue: Catalogue, rows: Iterable[Any]) -> None:
+def _fill(catalogue: Catalogue, rows: Iterable[Any], as_of: Timestamp = np.inf) -> None:
     codes = {name: code for code, name in enumerate(catalogue.sections)}
-    for key, article_id, published_at, expires_at, deleted_at, section, premium, length, described in rows:
-        catalogue.article_ids[key] = article_id
-        catalogue.published_at[key] = np.nan if published_at is None else published_at
-        catalogue.expires_at[key] = _expiry(expires_at, deleted_at)
-        catalogue.section[key] = codes.get(section, NONE)
-        catalogue.premium[key] = np.nan if premium is None else premium
-        catalogue.length[key] = np.nan if length is None else length
-        catalogue.described[key] = described
+    for row in rows:
+        key = row.key
+        catalogue.article_ids[key] = row.article_id
+        catalogue.published_at[key] = np.nan if row.published_at is None else row.published_at
+        catalogue.expires_at[key] = _expiry(row, as_of)
+        catalogue.section[key] = codes.get(row.section, NONE)
+        catalogue.premium[key] = np.nan if row.premium is None else row.premium
+        catalogue.length[key] = np.nan if row.length is None else row.length
+        catalogue.described[key] = row.described
 
 
 def _empty_catalogue(size: int, sections: tuple[str, ...]) -> Catalogue:
@@ -210,10 +211,12 @@ def _empty_catalogue(size: int, sections: tuple[str, ...]) -> Catalogue:
     )
 
 
-def _expiry(expires_at: Timestamp | None, deleted_at: Timestamp | None) -> float:
-    if deleted_at is not None:
-        return -np.inf
-    return np.inf if expires_at is None else expires_at
+def _expiry(row: Any, as_of: Timestamp) -> float:
+    """When an article expires; -inf for one that was deleted before ``as_of``, or merged into another one."""
+    expires = np.inf if row.expires_at is None else row.expires_at
+    if row.deleted_at is None:
+        return float(expires)
+    return -np.inf if row.deleted_at < as_of or row.merged_into is not None else min(expires, row.deleted_at)
 
 
 def _rows_by_id(session: Session, article_ids: Iterable[str]) -> Iterable[ArticleRow]:

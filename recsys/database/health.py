@@ -76,10 +76,11 @@ def clicked_lists(session: Session, limit: int) -> tuple[int, int]:
 
 
 def lists_named(session: Session, limit: int) -> tuple[int, int]:
-    """Of the newest clicks (at most ``limit``) those that name a list, and those whose list the log does not have."""
-    newest = _newest(ClickRow, limit, ClickRow.impression_id)
+    """Of the newest clicks (at most ``limit``) those that name a list, and those whose list was not known by then."""
+    newest = _newest(ClickRow, limit, ClickRow.impression_id, ClickRow.known_at)
     named = select(func.count(), func.count().filter(ImpressionRow.impression_id.is_(None))).select_from(newest)
-    lists = named.outerjoin(ImpressionRow, ImpressionRow.impression_id == newest.c.impression_id)
+    theirs = ImpressionRow.impression_id == newest.c.impression_id
+    lists = named.outerjoin(ImpressionRow, theirs & (ImpressionRow.known_at <= newest.c.known_at))
     naming, unknown = session.execute(lists.where(newest.c.impression_id.is_not(None))).one()
     return naming, unknown
 
@@ -128,8 +129,8 @@ def _pictured() -> tuple[ColumnElement[bool], ...]:
     return ArticleRow.deleted_at.is_(None), ArticleRow.image.is_not(None)
 
 
-def _newest(row: Events, limit: int, column: InstrumentedAttribute[Any]) -> Subquery:
-    return select(column).order_by(row.position.desc()).limit(limit).subquery()
+def _newest(row: Events, limit: int, *columns: InstrumentedAttribute[Any]) -> Subquery:
+    return select(*columns).order_by(row.position.desc()).limit(limit).subquery()
 
 
 def _undescribed(session: Session, keys: Sequence[int]) -> int:

@@ -84,9 +84,12 @@ def too_fast(user: Ints, known_at: Floats, limit: int) -> Ints:
     return np.unique(who[limit:][fast])
 
 
-def leave_out(session: Session, log: EventLog, limit: int) -> tuple[EventLog, Robots]:
-    """A log from its first event on without its robots: only what it holds itself makes a user one of the fast."""
-    counted = (log.clicks.weight > 0) & (log.clicks.backfilled == 0)
+def leave_out(session: Session, log: EventLog, limit: int, until: Timestamp = np.inf) -> tuple[EventLog, Robots]:
+    """A log from its first event on without its robots: only what it holds itself makes a user one of the fast.
+
+    What became known ``until`` a time or later makes nobody a robot.
+    """
+    counted = (log.clicks.weight > 0) & (log.clicks.backfilled == 0) & (log.clicks.known_at < until)
     fast = too_fast(log.clicks.user[counted], log.clicks.known_at[counted], limit)
     rest = without(log, np.union1d(fast, flagged(session)))
     if rest is log:

@@ -29,7 +29,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Window:
-    """A log that reaches back before the window, so that its lists are scored with everything known at their time."""
+    """A log that reaches back before the window, so that its lists are scored with everything known at their time.
+
+    It may go on behind the window as well: what is known there of its lists is what was clicked in them, and nothing
+    that they are scored by.
+    """
 
     log: EventLog
     catalogue: Catalogue
@@ -84,6 +88,7 @@ def _summary(
         "impressions": len(examples),
         "clicks": int(examples.labels.sum()),
         **means,
+        "lists": metrics.with_value({name: figures[name] for name in RANKING}),
         "log_loss": metrics.log_loss(examples.labels, probabilities),
         "ece": metrics.ece(examples.labels, probabilities),
         "classic": _classic(model, examples, probabilities),

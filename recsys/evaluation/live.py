@@ -98,7 +98,7 @@ def _judged(model: Model, asked: list[_Asked], live: int, seed: int) -> Judged:
     figures |= {f"ndcg@{k}": metrics.ndcg_at(pipeline, k, offsets) for k in (5, 10)}
     figures |= {"auc": np.array([one.auc for one in asked]), "mrr": metrics.reciprocal_rank(pipeline, offsets)}
     summary: dict[str, Any] = {"version": model.version, "impressions": len(users), "clicks": len(pipeline)}
-    summary |= {name: metrics.mean(values) for name, values in figures.items()}
+    summary |= metrics.means(figures) | {"lists": metrics.with_value(figures)}
     summary["pool_median"] = float(np.median([one.pool for one in asked]))
     summary["retrieval"] = search.means([one.searched for one in asked])
     summary["diversity"] = lists.compared([one.off for one in asked], [one.on for one in asked], users, live, seed)

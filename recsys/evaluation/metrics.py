@@ -1,7 +1,7 @@
 """Figures of ranking and calibration: over shown lists, over large pools, and over single rows.
 
 Shown lists are ragged: list i holds the rows ``offsets[i]:offsets[i + 1]`` of ``labels`` and ``scores``. Whatever is
-measured per list (or per event) is NaN where it is not defined; means leave NaN out, and ``without_value`` counts it.
+measured per list (or per event) is NaN where it is not defined; means leave NaN out; ``with_value`` counts the rest.
 """
 
 import numpy as np
@@ -166,9 +166,9 @@ def means(metrics: dict[str, Floats]) -> dict[str, float]:
     return {name: mean(values) for name, values in metrics.items()}
 
 
-def without_value(metrics: dict[str, Floats]) -> dict[str, int]:
-    """How many lists have no value of each metric (nothing clicked; for AUC also everything clicked)."""
-    return {name: int(np.isnan(values).sum()) for name, values in metrics.items()}
+def with_value(metrics: dict[str, Floats]) -> dict[str, int]:
+    """In how many lists each metric has a value: not where nothing is clicked, nor, for AUC, where everything is."""
+    return {name: int((~np.isnan(values)).sum()) for name, values in metrics.items()}
 
 
 def _middle_ranks(owner: Ints, values: Floats) -> Floats:

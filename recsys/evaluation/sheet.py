@@ -23,7 +23,7 @@ LISTS = ("diversity", "ndcg@10", "coverage", "novelty", "intra_list_diversity")
 
 def sheet(summary: Mapping[str, Any], *, live: bool) -> Group:
     """The tables of the summary that an evaluation on shown lists or on all live articles gives."""
-    return Group(*(_live(summary) if live else _shown(summary)))
+    return Group(*(_live(summary) if live else _shown(summary)), *summary["warnings"])
 
 
 def off_policy_sheet(summary: Mapping[str, Any]) -> Group:
@@ -53,10 +53,13 @@ def _live(summary: Mapping[str, Any]) -> list[Table]:
 
 
 def _figures(summary: Mapping[str, Any], names: tuple[str, ...]) -> Table:
-    """One row for each figure, so that it fits a terminal with its interval."""
-    version, intervals = summary["version"], summary["confidence"]
-    rows = [{"figure": name, version: summary[name], "confidence": {version: intervals.get(name)}} for name in names]
-    return table(rows, ["figure", version])
+    """One row for each figure, so that it fits a terminal, with its interval and the lists that it is the mean of."""
+    version, intervals, lists = summary["version"], summary["confidence"], summary["lists"]
+    rows = [
+        {"figure": name, version: summary[name], "lists": lists.get(name), "confidence": {version: intervals.get(name)}}
+        for name in names
+    ]
+    return table(rows, ["figure", version, "lists"])
 
 
 def _spelt(figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from recsys.database.session import Sessions, writing
 from recsys.domain import RecsysError, Timestamp
 from recsys.encoders import expected_ids
 from recsys.encoders.device import set_threads
+from recsys.evaluation.caveats import caveats
 from recsys.evaluation.evaluate import Judged, Progress, Window, evaluate_shown
 from recsys.evaluation.live import evaluate_live
 from recsys.lifecycle.loading import load_model
@@ -40,8 +41,10 @@ def evaluate(
     set_threads(settings)
     with sessions() as session:
         version = models.get_version(session, version).version
-        end = np.inf if until is None else until  # who becomes a robot later was none yet
-        data = load_dataset(session, expected_ids(settings), until=end, robot_limit=settings.robot_clicks_per_hour)
+        data = load_dataset(  # all of the log: what was clicked in a list of the window may be known behind it
+            session, expected_ids(settings), robot_limit=settings.robot_clicks_per_hour, as_of=since,
+            robots_until=np.inf if until is None else until,
+        )  # fmt: skip
     model = load_model(sessions, settings, version, data)
     if model.until is not None and since < model.until:
         raise RecsysError(
@@ -49,7 +52,8 @@ def evaluate(
         )
     window = window_of(data, settings, since, until)
     judged = (_live if live else evaluate_shown)(model, window, progress=progress)
-    judged = replace(judged, summary={**judged.summary, "robots": data.robots.counts})
+    warnings = caveats(window.log, window.since, window.until, judged.users)
+    judged = replace(judged, summary={**judged.summary, "robots": data.robots.counts, "warnings": warnings})
     with writing(sessions) as session:
         models.set_metrics(session, version, {"live" if live else "shown": judged.summary})
     return judged

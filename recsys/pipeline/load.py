@@ -43,15 +43,18 @@ def load_dataset(
     until: Timestamp = np.inf,
     place: Place | None = None,
     robot_limit: int = 0,
+    robots_until: Timestamp = np.inf,
+    as_of: Timestamp = np.inf,
 ) -> Dataset:
     """Everything known before ``until``, with the vectors that these encoders (ids by modality) have made.
 
     With a ``place``, events that lie behind it in the log are left out. So are the users flagged as robots, and those
-    with more than ``robot_limit`` clicks in an hour (0: none).
+    with more than ``robot_limit`` clicks in an hour (0: none) ``robots_until`` a time. What was deleted at ``as_of`` or
+    later is there until it was.
     """
     whole = merges.as_today(events.read_log(session, until=until, place=place), merges.aliases(session))
-    log, left_out = robots.leave_out(session, whole, robot_limit)
-    catalogue = articles.load_catalogue(session)  # after the log, so that it knows every article the log names
+    log, left_out = robots.leave_out(session, whole, robot_limit, robots_until)
+    catalogue = articles.load_catalogue(session, as_of)  # after the log, so that it knows every article the log names
     content = load_content(session, encoders, np.arange(len(catalogue)))
     attributes = attributes_of(catalogue, signatures(content, len(catalogue)))
     newest = articles.last_change(session)

@@ -11,6 +11,7 @@ from recsys.columns import ClickColumns, EventLog, Floats, Ints
 from recsys.domain import Modality, RecsysError, Timestamp
 from recsys.features.features import Attributes
 from recsys.features.replay import Replay
+from recsys.features.ripe import ripe_until
 from recsys.pipeline.content import Content, ContentSpace
 from recsys.pipeline.drift import REFERENCE
 from recsys.pipeline.model import Heads, Model, Views, views_of
@@ -142,7 +143,9 @@ def head_inputs(
     """
     begun = -np.inf if start is None else start.since(data.log.impressions.known_at)
     since = examples_since(data.log, max(data.since, begun))
-    times = data.log.impressions.known_at[data.log.impressions.known_at >= since]
+    ripe = ripe_until(data.log, since, data.until)
+    times = data.log.impressions.known_at
+    times = times[(times >= since) & (times < ripe)]
     if start is None:
         chain = _chain(data, times, towers, seed, device, report)
     else:
@@ -156,7 +159,7 @@ def head_inputs(
     )
     modalities = views.towers.content_space.present
     grades = grades_of(data.log.clicks, data.until, data.bounce)
-    return views, replayed(replay, data.log, since, chain, modalities, report, grades)
+    return views, replayed(replay, data.log, (since, ripe), chain, modalities, report, grades)
 
 
 def _chain(

@@ -41,28 +41,29 @@ def examples_since(log: EventLog, since: Timestamp) -> Timestamp:
 def replayed(
     replay: Replay,
     log: EventLog,
-    since: Timestamp,
+    span: tuple[Timestamp, Timestamp],
     chain: Sequence[Link],
     modalities: tuple[str, ...],
     report: Report,
     grades: Floats | None = None,
 ) -> Lists:
-    """Fold all of a log, and give the pointwise inputs of its lists from ``since`` on.
+    """Fold all of a log, and give the pointwise inputs of its lists in a span of time.
 
     Args:
         replay: which adds samples as it was told.
         log: in the order of the fold.
-        since: seconds.
+        span: its begin and its end, before which the lists are, in seconds.
         chain: links in the order of time; they count lists from the first one that is an example, and the last link
             ends them.
         modalities: whose content affinities are among the inputs.
         report: told how many lists have their features ("replay"), and how many their affinities.
         grades: what each click of the log counts (clicks,); None: all alike.
     """
+    since, until = span
     rows = np.empty((replay.most_rows(log, since), widths(modalities)[0]), np.float32)
     parts, done, filled, total = list[_Part](), 0, 0, chain[-1].start
     for stretch in _stretches(log):
-        examples = replay.run(stretch, score_from=since)
+        examples = replay.run(stretch, score_from=since, score_until=until)
         behind = filled + len(examples.keys)
         report("replay", done + len(examples), total)
         rows[filled:behind] = assemble(examples.features, _affinities(chain, modalities, examples, done))

@@ -104,6 +104,7 @@ class TestSimilar:
 
     def test_no_picture_no_neighbours(self, cli: Cli) -> None:
         assert cli.json("similar", "a80", "--by", "image")["items"] == []
+        assert "Nothing is near to a80 by image" in cli.run("similar", "a80", "--by", "image").out
 
     def test_an_unknown_view(self, cli: Cli) -> None:
         assert "no view 'smell': choose fused, image or title" in cli.fails("similar", "a79", "--by", "smell")

@@ -285,6 +285,10 @@ def test_what_was_dismissed_is_no_click(session):
     assert health.lists_named(session, 10) == (2, 2)
     events.add_impressions(session, [SHOWN])
     assert health.lists_named(session, 10) == (2, 0)
+    late = replace(SHOWN, impression_id="late", known_at=CLICK.known_at + 1)
+    events.add_impressions(session, [late])
+    events.add_clicks(session, [replace(CLICK, event_id="e3", impression_id="late")])
+    assert health.lists_named(session, 10) == (3, 1)
 
 
 def test_deleted_articles_are_counted_and_merged_ones_are_not(session):

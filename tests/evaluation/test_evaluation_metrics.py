@@ -142,7 +142,7 @@ def test_lists_without_a_value_are_left_out_and_counted():
     same(found["auc"], [1, math.nan, math.nan, math.nan, math.nan, math.nan])
     same(found["mrr"], [1, 0.75, math.nan, math.nan, 1, math.nan])
     same(found["ndcg@10"], [1, 1, math.nan, math.nan, 1, math.nan])
-    assert metrics.without_value(found) == {"auc": 5, "mrr": 3, "ndcg@5": 3, "ndcg@10": 3}
+    assert metrics.with_value(found) == {"auc": 1, "mrr": 3, "ndcg@5": 3, "ndcg@10": 3}
     assert metrics.means(found) == pytest.approx({"auc": 1, "mrr": 2.75 / 3, "ndcg@5": 1, "ndcg@10": 1})
 
 

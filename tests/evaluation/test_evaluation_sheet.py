@@ -23,6 +23,8 @@ SHOWN: dict[str, Any] = {
         },
     },
     "confidence": {"auc": (0.805, 0.817)},
+    "lists": {"auc": 24817, "mrr": 25011},
+    "warnings": ["The lists are of 7 users."],
 }  # fmt: skip
 LIVE: dict[str, Any] = {
     **{name: SHOWN[name] for name in ("version", "impressions", "clicks")},
@@ -35,6 +37,8 @@ LIVE: dict[str, Any] = {
         "cost": {"ndcg@10": 0.007, "confidence": {"ndcg@10": (0.005, 0.009)}},
     },
     "confidence": {"r@10": (0.5, 0.522)},
+    "lists": {"r@10": 25001},
+    "warnings": [],
 }
 
 
@@ -54,6 +58,8 @@ def test_figures_of_shown_lists_are_all_there() -> None:
         assert name in text
         assert number(value) in text
     assert ".811 (.805–.817)" in text
+    assert "24,817" in text
+    assert "The lists are of 7 users." in text
     assert ".777 (.771–.783)" in text
     assert "4,321" in text
     assert "…" not in text

@@ -127,7 +127,7 @@ def test_clicks_of_lists_that_nobody_told_of(settings, sessions, lost, told):
     patient.lists(sessions, 150, clicked=range(100))
     with writing(sessions) as session:
         session.execute(update(ClickRow).where(ClickRow.position <= lost).values(impression_id="elsewhere"))
-    found = finding(settings, "name one that the log does not have")
+    found = finding(settings, "name one that was not known by then")
     assert (found is not None) == told
     if found is not None:
         assert f"{lost}% of the 100 newest clicks" in found.what

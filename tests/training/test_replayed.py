@@ -35,7 +35,7 @@ def lists_of(data: Dataset, since: float, report: room.Report = silent) -> tuple
     replay = Replay(data.attributes, data.users, sampled=7, sample_every=3)
     count = int((data.log.impressions.known_at >= since).sum())
     chain = [Link(0, None), Link(count // 2, None), Link(count, None)]
-    return replay, replayed(replay, data.log, since, chain, MODALITIES, report)
+    return replay, replayed(replay, data.log, (since, np.inf), chain, MODALITIES, report)
 
 
 def check_equal(first: Lists, second: Lists) -> None:

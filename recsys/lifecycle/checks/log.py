@@ -81,14 +81,14 @@ def clicked_lists(visit: Visit) -> Findings:
 
 
 def lists_of_clicks(visit: Visit) -> Findings:
-    """Clicks that name lists nobody has told of."""
+    """Clicks that name lists nobody has told of, or only later."""
     naming, unknown = health.lists_named(visit.session, NEWEST)
     if naming < FEWEST_CLICKS or unknown <= MOST_UNKNOWN * naming:
         return
     yield warning(
-        f"{unknown / naming:.0%} of the {naming:,} newest clicks that name a list name one that the log does not have.",
-        "Check that clicks and lists write impression_id in the same way (not 11 and 11.0), and send every list that "
-        "was seen: without its list a click teaches no ranking.",
+        f"{unknown / naming:.0%} of the {naming:,} newest clicks that name a list name one that was not known by then.",
+        "Check that clicks and lists write impression_id in the same way (not 11 and 11.0), that lists have no later "
+        "known_at than their clicks, and send every list that was seen: without its list a click teaches no ranking.",
     )
 
 

@@ -1,0 +1,38 @@
+"""Which lists are old enough that nearly all clicks in them are known."""
+
+import numpy as np
+
+from recsys.columns import EventLog, Floats
+from recsys.domain import Timestamp
+
+KNOWN = 0.95  # of the clicks in a list, after so long as lists are given
+MOST = 0.5  # of the lists may be too young; where clicks take longer than that, one must learn from what there is
+
+
+def ripe_until(log: EventLog, since: Timestamp, until: Timestamp) -> Timestamp:
+    """Before which time lists (those from ``since`` on) are examples, where the log is known ``until`` a time.
+
+    In younger ones nothing is clicked yet, or not all that will be. As examples they would teach that less is clicked
+    than is, the more so as the newest lists are those by which chances are calibrated.
+    """
+    lists = log.impressions.known_at
+    lists = lists[lists >= since]
+    if not len(lists):
+        return until
+    return max(until - patience(log), float(lists[int(len(lists) * (1 - MOST))]))
+
+
+def patience(log: EventLog) -> float:
+    """Seconds after which a list's clicks are known, KNOWN of them; 0 in a log without clicks in lists."""
+    waited = delays(log)
+    return float(np.quantile(waited, KNOWN)) if len(waited) else 0.0
+
+
+def delays(log: EventLog) -> Floats:
+    """Seconds from when a list became known to when a click in it did (clicks in lists of the log,)."""
+    lists, clicks = log.impressions, log.clicks
+    order = np.argsort(lists.position)
+    inside = np.flatnonzero((clicks.weight > 0) & np.isin(clicks.impression, lists.position))
+    rows = order[np.searchsorted(lists.position[order], clicks.impression[inside])]
+    waited: Floats = clicks.known_at[inside] - lists.known_at[rows]
+    return waited
