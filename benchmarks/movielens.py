@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from recsys.columns import Bools, ClickColumns, Floats, Floats32, Ints
-from recsys.database import articles, events, vectors
+from recsys.database import articles, stretches, vectors
 from recsys.database.session import open_sessions, upgrade
 from recsys.domain import RecsysError
 from recsys.encoders import load_encoders
@@ -93,7 +93,7 @@ def load(folder: Path, home: Path, titles: movielens.Titles = "gtitle") -> Films
     run_import(sessions, movielens.read(folder, titles=titles))
     encode_new(sessions, encoders)
     with sessions() as session:
-        clicks = events.read_log(session).clicks
+        clicks = stretches.read_log(session).clicks
         catalogue = articles.load_catalogue(session)
         everything = np.arange(len(catalogue))
         loaded = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from recsys.database import articles, events, readout
+from recsys.database import articles, events, readout, stretches
 from recsys.database.tables import ArticleRow, ClickRow, ContentRow, UserRow
 from recsys.domain import Modality, Timestamp
 
@@ -46,7 +46,7 @@ def overview(session: Session, most_sections: int) -> Overview:
         undescribed=articles.count_undescribed(session),
         **events.counts(session),
         readers=readout.count_readers(session),
-        span=events.time_span(session),
+        span=stretches.time_span(session),
         contents=_contents(session),
         sections=_sections(session, most_sections),
     )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy.orm import Session
 
-from recsys.database import events, models
+from recsys.database import models, stretches
 from recsys.database.bulk import one_at_a_time
 from recsys.database.session import Sessions, writing
 from recsys.domain import RecsysError, Timestamp
@@ -140,10 +140,10 @@ def newest_slice(
 def _task(sessions: Sessions, settings: Settings, *, warm: bool) -> _Task | Retrained:
     """What to train and on what to judge it, or that there is nothing to do."""
     with sessions() as session:
-        live, span = models.live_version(session), events.shown_span(session)
+        live, span = models.live_version(session), stretches.shown_span(session)
         row = None if live is None else models.get_version(session, live)
         judged = 0.0 if live is None else judged_until(models.versions(session), live)
-        enough = np.inf if live is None else events.clicked_since(session, ENOUGH)  # the first one is not compared
+        enough = np.inf if live is None else stretches.clicked_since(session, ENOUGH)  # the first one is not compared
     split = newest_slice(span, None if row is None else row.until, enough)
     assert span is not None
     if row is None:

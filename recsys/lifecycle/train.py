@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from sqlalchemy.orm import Session
 
-from recsys.database import events, vectors
+from recsys.database import stretches, vectors
 from recsys.database.session import Sessions
 from recsys.domain import Modality, RecsysError, Timestamp
 from recsys.encoders import expected_ids, load_encoders, setting_of, view_id, with_views
@@ -69,7 +69,7 @@ def train(
 
 def _dataset(sessions: Sessions, settings: Settings, until: Timestamp | None) -> Dataset:
     with sessions() as session:
-        if events.time_span(session) is None:
+        if stretches.time_span(session) is None:
             raise RecsysError("The log is empty: import one with `recsys import`, or send events to the API.")
         encoders = expected_ids(settings)
         _check_encoded(session, encoders)

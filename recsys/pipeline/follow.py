@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from recsys.columns import NONE, Catalogue, ClickColumns, EventLog, Floats32, ImpressionColumns, Ints
-from recsys.database import articles, events, merges, robots, tail
+from recsys.database import articles, merges, robots, stretches, tail
 from recsys.database.tail import Extent
 from recsys.database.types import MICROSECOND
 from recsys.domain import Modality, Timestamp
@@ -72,7 +72,7 @@ class Follower:
     def fold(self, session: Session, until: Timestamp) -> None:
         """Fold everything known before ``until``, from the first event on."""
         place, self.aliases = tail.end_of_log(session), merges.aliases(session)
-        raw = events.read_log(session, until=until, place=place)
+        raw = stretches.read_log(session, until=until, place=place)
         kept, left_out = robots.leave_out(session, merges.as_today(raw, self.aliases), self.robot_limit)
         users = user_room(session)
         replay = Replay(self.world.attributes, users, live_hours=self.live_hours)
@@ -139,7 +139,7 @@ class Follower:
         """Fold what ``wanted`` has and the fold has not; where that cannot be, return the reason and do nothing."""
         if merges.aliases(session) != self.aliases:
             return "articles were merged"
-        new = events.read_new(session, self.held, wanted)
+        new = stretches.read_new(session, self.held, wanted)
         times = _times(new)
         if times.min(initial=np.inf) <= self.clock:
             return "events reach back behind the fold"

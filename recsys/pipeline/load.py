@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from recsys.columns import Catalogue, EventLog, Floats32, Ints
-from recsys.database import articles, events, merges, robots, users, vectors
+from recsys.database import articles, merges, robots, stretches, users, vectors
 from recsys.database.tables import UserRow
 from recsys.database.tail import Place
 from recsys.domain import Modality, Timestamp
@@ -52,7 +52,7 @@ def load_dataset(
     with more than ``robot_limit`` clicks in an hour (0: none) ``robots_until`` a time. What was deleted at ``as_of`` or
     later is there until it was.
     """
-    whole = merges.as_today(events.read_log(session, until=until, place=place), merges.aliases(session))
+    whole = merges.as_today(stretches.read_log(session, until=until, place=place), merges.aliases(session))
     log, left_out = robots.leave_out(session, whole, robot_limit, robots_until)
     catalogue = articles.load_catalogue(session, as_of)  # after the log, so that it knows every article the log names
     content = load_content(session, encoders, np.arange(len(catalogue)))

@@ -7,7 +7,7 @@ import pytest
 from api_calls import assert_problem, event, ids, now, recommended, seen, send
 from sqlalchemy import select
 
-from recsys.database import events, users
+from recsys.database import stretches, users
 from recsys.database.session import open_sessions
 from recsys.database.tables import ArticleRow, ClickRow, ImpressionRow
 from recsys.pipeline.load import load_view
@@ -118,7 +118,7 @@ def test_a_reported_bounce_teaches_less_than_a_reading_and_moves_no_input(client
     with sessions() as session:
         for mine, other in zip(load_view(session, ann, later), before, strict=True):
             np.testing.assert_array_equal(mine, other)
-        clicks = events.read_log(session).clicks
+        clicks = stretches.read_log(session).clicks
     assert list(clicks.dwell[-3:-1]) == [2.0, 50.0]
     grades = grades_of(clicks, later, 0.5)
     assert 0.5 < grades[-3] / grades[-2] < 1.0

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from recsys.database import events
+from recsys.database import events, stretches
 from recsys.database.session import writing
 from recsys.domain import Click
 
@@ -19,7 +19,7 @@ def log(sessions, clicks, together=False):
         with writing(sessions) as session:
             events.add_clicks(session, batch)
     with sessions() as session:
-        found = events.read_log(session).clicks
+        found = stretches.read_log(session).clicks
     return list(zip(found.backfilled.tolist(), found.known_at.tolist(), strict=True))
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from recsys.columns import NONE, ClickColumns, EventLog, ImpressionColumns
-from recsys.database import articles, events, merges, vectors
+from recsys.database import articles, events, merges, stretches, vectors
 from recsys.database.session import writing
 from recsys.database.tables import ClickRow, ImpressionRow
 from recsys.domain import Article, Click, Context, Impression, NotKnownError, NotPossibleError
@@ -31,7 +31,7 @@ def key(session, article_id):
 
 
 def columns(session):
-    return merges.as_today(events.read_log(session), merges.aliases(session))
+    return merges.as_today(stretches.read_log(session), merges.aliases(session))
 
 
 def named(session, keys):

@@ -8,7 +8,7 @@ import made_postgres
 import pytest
 from sqlalchemy import text
 
-from recsys.database import articles, events, models, served, users
+from recsys.database import articles, events, models, served, stretches, users
 from recsys.database.session import open_engine, open_sessions, upgrade, writing
 from recsys.domain import Article, Click, Context, Impression, NotReadyError, Recommendation, RecsysError
 from recsys.settings import Settings
@@ -138,7 +138,7 @@ def test_the_same_events_from_many_at_once_come_in_once(sessions):
     at_once(write, range(4))
     with sessions() as session:
         assert events.counts(session) == {"impressions": 60, "clicks": 60}
-        log = events.read_log(session)
+        log = stretches.read_log(session)
         assert sorted(log.impressions.known_at) == sorted(log.clicks.known_at) == list(range(60))
 
 

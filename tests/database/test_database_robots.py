@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.database import articles, events, robots, users
+from recsys.database import articles, events, robots, stretches, users
 from recsys.database.session import writing
 from recsys.domain import Article, Click, Impression
 
@@ -28,7 +28,7 @@ def show(session, user, at, items=("a", "b")):
 
 
 def left_out(session, limit, **window):
-    log = events.read_log(session, **window)
+    log = stretches.read_log(session, **window)
     return robots.leave_out(session, log, limit)
 
 
@@ -68,7 +68,7 @@ def test_robots_are_left_out_and_counted(session):
 
 def test_without_robots_the_log_is_the_same(session):
     click(session, "slow", [10.0, 20.0])
-    log = events.read_log(session)
+    log = stretches.read_log(session)
     rest, who = robots.leave_out(session, log, 2)
     assert rest is log
     assert who.counts == {"users": 0, "clicks": 0, "impressions": 0}
@@ -79,8 +79,8 @@ def test_only_what_was_known_makes_a_robot(session):
     click(session, "fast", [10.0, 20.0, 30.0])
     assert left_out(session, 2, until=30.0)[1].clicks == 0
     assert left_out(session, 2, until=30.1)[1].clicks == 3
-    assert len(robots.newly_fast(session, events.read_log(session).clicks, 2, 30.0)) == 0
-    assert len(robots.newly_fast(session, events.read_log(session).clicks, 2, 30.1)) == 1
+    assert len(robots.newly_fast(session, stretches.read_log(session).clicks, 2, 30.0)) == 0
+    assert len(robots.newly_fast(session, stretches.read_log(session).clicks, 2, 30.1)) == 1
 
 
 def test_histories_told_in_bulk_and_dismissals_make_no_robot(session):
@@ -95,7 +95,7 @@ def test_one_who_becomes_a_robot_is_found_by_the_stretch(session):
     click(session, "slow", [10.0, 20.0])
     click(session, "fast", [5000.0 - HOUR, 3609.0])
     click(session, "slow", [3610.0, 3620.0])
-    log = events.read_log(session, since=1000.0)
+    log = stretches.read_log(session, since=1000.0)
     assert list(robots.newly_fast(session, log.clicks, 2, np.inf)) == [users.key_of(session, "fast")]
     assert len(robots.newly_fast(session, log.clicks, 0, np.inf)) == 0
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from recsys.database import articles, events, served, users
+from recsys.database import articles, events, served, stretches, users
 from recsys.database.session import writing
 from recsys.database.tables import ImpressionRow, ServedRow
 from recsys.domain import Article, Context, Impression, Recommendation
@@ -56,7 +56,7 @@ def test_what_was_answered_is_remembered_but_is_no_impression_yet(session):
 def test_a_confirmed_list_is_an_impression_known_since_its_confirmation(session):
     serve(session)
     assert served.confirm_served(session, "s1", known_at=25.0)
-    log = events.read_log(session).impressions
+    log = stretches.read_log(session).impressions
     keys = articles.keys_of(session, ["a", "b", "read"])
     assert list(log.user) == [users.key_of(session, "ann")]
     assert list(log.known_at) == [25.0]
@@ -71,7 +71,7 @@ def test_confirming_twice_counts_once(session):
     serve(session)
     assert served.confirm_served(session, "s1", known_at=25.0)
     assert served.confirm_served(session, "s1", known_at=30.0)
-    assert list(events.read_log(session).impressions.known_at) == [25.0]
+    assert list(stretches.read_log(session).impressions.known_at) == [25.0]
 
 
 def test_a_client_that_reports_the_list_itself_and_a_confirmation_count_once(session):
@@ -92,7 +92,7 @@ def test_what_was_never_served_cannot_be_confirmed(session):
 def test_an_answer_with_nothing_in_it_on_an_unknown_page(session):
     serve(session, items=(), context=Context(context_article="never heard of"))
     served.confirm_served(session, "s1", known_at=25.0)
-    log = events.read_log(session).impressions
+    log = stretches.read_log(session).impressions
     assert list(log.offsets) == [0, 0]
     assert list(log.context_article) == [-1]
 

@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 from sqlalchemy import event, text
 
-from recsys.database import events, users
+from recsys.database import events, stretches, users
 from recsys.database.session import open_sessions, upgrade, writing
 from recsys.domain import Impression, RecsysError
 from recsys.settings import Settings
@@ -72,7 +72,7 @@ def test_writers_that_read_first_wait_for_each_other(sessions):
     for thread in threads:
         thread.join()
     with sessions() as session:
-        log = events.read_log(session).impressions
+        log = stretches.read_log(session).impressions
     assert sorted(log.known_at) == list(range(60))  # everyone saw all that was there
     assert list(log.position) == sorted(log.position)  # in the order of the commits
 

@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 from sqlalchemy import text
 
-from recsys.database import articles, events, tail
+from recsys.database import articles, events, stretches, tail
 from recsys.database.session import upgrade, writing
 from recsys.database.tail import Extent, Place
 from recsys.domain import Article, Click, Impression
@@ -26,7 +26,7 @@ class Follower:
         """When the new lists and clicks became known."""
         with self.sessions() as session:
             wanted = Extent(tail.end_of_log(session), INFINITY)
-            new = events.read_new(session, self.held, wanted)
+            new = stretches.read_new(session, self.held, wanted)
             self.held = wanted
         return sorted([*new.impressions.known_at.tolist(), *new.clicks.known_at.tolist()])
 

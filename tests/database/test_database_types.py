@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from recsys.database import events, models
+from recsys.database import events, models, stretches
 from recsys.database.session import writing
 from recsys.database.tables import ImpressionRow
 from recsys.database.types import MICROSECOND, storable
@@ -40,8 +40,9 @@ def test_any_time_is_read_back_as_it_was_stored(sessions, time):
         found = select(ImpressionRow.at, ImpressionRow.known_at).where(ImpressionRow.impression_id == f"{time!r}")
         assert session.execute(found).one() == (kept, kept)
         for until in (kept, math.nextafter(kept, -math.inf)):
-            assert kept not in events.read_log(session, until=until).impressions.known_at
-        assert kept in events.read_log(session, since=time, until=math.nextafter(kept, math.inf)).impressions.known_at
+            assert kept not in stretches.read_log(session, until=until).impressions.known_at
+        window = stretches.read_log(session, since=time, until=math.nextafter(kept, math.inf))
+        assert kept in window.impressions.known_at
 
 
 def test_infinite_bounds_and_the_extremes_of_nothing(sessions):
@@ -49,9 +50,9 @@ def test_infinite_bounds_and_the_extremes_of_nothing(sessions):
         assert session.scalar(select(func.max(ImpressionRow.known_at))) is None
         events.add_impressions(session, [Impression("i", "ann", 10.5, ("a",))])
         assert session.scalar(select(func.max(ImpressionRow.known_at))) == 10.5
-        assert len(events.read_log(session, since=-math.inf, until=math.inf).impressions) == 1
-        assert len(events.read_log(session, since=math.inf).impressions) == 0
-        assert len(events.read_log(session, until=-math.inf).impressions) == 0
+        assert len(stretches.read_log(session, since=-math.inf, until=math.inf).impressions) == 1
+        assert len(stretches.read_log(session, since=math.inf).impressions) == 0
+        assert len(stretches.read_log(session, until=-math.inf).impressions) == 0
 
 
 def test_figures_that_are_no_numbers_come_back(sessions):
@@ -68,4 +69,4 @@ def test_figures_that_are_no_numbers_come_back(sessions):
 def test_lists_of_any_length(sessions, length):
     with writing(sessions) as session:
         events.add_impressions(session, [Impression("i", "ann", 1.0, tuple(f"a{n}" for n in range(length)))])
-        assert len(events.read_log(session).impressions.items) == length
+        assert len(stretches.read_log(session).impressions.items) == length

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import func, select
 
-from recsys.database import articles, events, logins, served, users
+from recsys.database import articles, events, logins, served, stretches, users
 from recsys.database.session import writing
 from recsys.database.tables import ServedRow
 from recsys.domain import Click, Context, Impression, Recommendation
@@ -96,7 +96,7 @@ def test_erasing_a_user_takes_their_log_along_and_nobody_elses(session):
         serve(session, f"served-{user}", user)
     bob = users.key_of(session, "bob")
     assert users.erase(session, "ann", at=1.0, who="test")
-    log = events.read_log(session)
+    log = stretches.read_log(session)
     assert list(log.impressions.user) == list(log.clicks.user) == [bob]
     assert list(session.scalars(select(ServedRow.impression_id))) == ["served-bob"]
     assert users.key_of(session, "ann") is None
@@ -113,12 +113,12 @@ def test_erasing_a_stranger_says_so(session):
 def test_neither_positions_nor_keys_of_the_erased_come_back(session):
     events.add_impressions(session, [shown(1, 10.0), shown(2, 10.0)])
     events.add_clicks(session, [click(1, 20.0), click(2, 20.0)])
-    erased, log = users.key_of(session, "ann"), events.read_log(session)
+    erased, log = users.key_of(session, "ann"), stretches.read_log(session)
     users.erase(session, "ann", at=1.0, who="test")
     assert events.counts(session) == {"impressions": 0, "clicks": 0}
     events.add_impressions(session, [shown(3, 10.0, user="eve")])
     events.add_clicks(session, [click(3, 20.0, user="eve")])
-    new = events.read_log(session)
+    new = stretches.read_log(session)
     assert list(new.impressions.position) == [log.impressions.position.max() + 1]
     assert list(new.clicks.position) == [log.clicks.position.max() + 1]
     assert users.key_of(session, "eve") != erased

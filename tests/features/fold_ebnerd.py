@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from recsys.columns import EventLog
-from recsys.database import articles, events
+from recsys.database import articles, stretches
 from recsys.database.session import Sessions, open_sessions, upgrade
 from recsys.features.examples import Examples
 from recsys.features.features import Attributes, attributes_of
@@ -41,7 +41,7 @@ def stored(home: Path) -> Stored:
     sessions = open_sessions(settings)
     import_path(sessions, "ebnerd", FOLDER)
     with sessions() as session:
-        catalogue, log = articles.load_catalogue(session), events.read_log(session)
+        catalogue, log = articles.load_catalogue(session), stretches.read_log(session)
     signatures = np.random.default_rng(0).standard_normal((len(catalogue), TASTE)).astype(np.float32)
     attributes = attributes_of(catalogue, signatures)
     users = int(max(log.impressions.user.max(), log.clicks.user.max())) + 1

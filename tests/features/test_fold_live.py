@@ -6,7 +6,7 @@ from fold_serving import follow, live_features, write
 from fold_worlds import World, begun, between, bits, busy_world, log_of, pieces, stamps_of
 
 from recsys.columns import EventLog
-from recsys.database import events
+from recsys.database import stretches
 from recsys.database.session import Sessions, writing
 from recsys.features.history import empty_view, view_of
 from recsys.features.marks import scratch_for
@@ -29,7 +29,7 @@ def stored(sessions: Sessions, world: World) -> Sessions:
 
 def read(stored: Sessions) -> EventLog:
     with stored() as session:
-        return events.read_log(session)
+        return stretches.read_log(session)
 
 
 def test_the_database_gives_the_log_that_was_written(stored: Sessions, world: World) -> None:

@@ -12,7 +12,7 @@ import pytest
 from made_logs import DAY, WEEK, bare, behavior, dump, stamp, write_ebnerd, write_parquet, write_records, write_week
 from sqlalchemy import select
 
-from recsys.database import articles, events
+from recsys.database import articles, stretches
 from recsys.database.tables import UserRow
 from recsys.domain import Article, Click, Context, Impression, RecsysError
 from recsys.ingest.ebnerd import rows
@@ -192,7 +192,7 @@ class TestTwoWeeks:
                 name = column.name
                 np.testing.assert_array_equal(getattr(getattr(after, half), name), getattr(getattr(before, half), name))
         with sessions() as session:
-            assert len(events.read_log(session).clicks) > len(before.clicks) + 50
+            assert len(stretches.read_log(session).clicks) > len(before.clicks) + 50
 
     @pytest.mark.parametrize("order", [("train", "validation"), ("validation", "train"), ("validation", "train", ".")])
     def test_the_order_of_importing_does_not_matter(self, tmp_path, sessions, other_sessions, order):
@@ -270,7 +270,7 @@ def later_to_earlier(later: dict[int, list[tuple[float, int]]]) -> dict[int, lis
 
 def known_before_next_week(sessions: Any) -> Any:
     with sessions() as session:
-        return events.read_log(session, until=NEXT_WEEK)
+        return stretches.read_log(session, until=NEXT_WEEK)
 
 
 def in_order(log: Any, sessions: Any) -> list[tuple[Any, ...]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys.database import events
+from recsys.database import stretches
 from recsys.ingest.importer import import_path
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -26,7 +26,7 @@ def test_ebnerd(sessions):
     # 59 lists name their click twice, and 49 clicks stand twice in a history
     assert report.new == {"articles": 20_738, "impressions": 24_724, "clicks": 24_888 - 59 + 258_318 - 49}
     with sessions() as session:
-        log = events.read_log(session)
+        log = stretches.read_log(session)
     assert len(log.impressions.items) == 278_139
     assert len(set(log.impressions.user)) == len(set(log.clicks.user)) == 1_590
     assert len(set(log.impressions.items)) == 2_478
@@ -42,7 +42,7 @@ def test_movielens(sessions):
     assert time.process_time() - started < 30
     assert (report.refused, report.articles, report.clicks) == ({}, 1_682, 100_000)
     with sessions() as session:
-        clicks = events.read_log(session).clicks
+        clicks = stretches.read_log(session).clicks
     assert len(set(clicks.user)) == 943
     assert clicks.weight.sum() == 55_375
 
@@ -52,7 +52,7 @@ def test_mind(sessions):
     assert (report.refused, report.repaired) == ({}, {})
     assert (report.articles, report.impressions, report.new["clicks"]) == (2_000, 300, report.clicks)
     with sessions() as session:
-        log = events.read_log(session)
+        log = stretches.read_log(session)
     own = log.clicks.backfilled == 0
     assert (own.sum(), (log.clicks.impression[own] > 0).all()) == (450, True)
     assert len(log.impressions.items) == 11_428

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from recsys.database import articles, events
-from recsys.database.events import read_log
 from recsys.database.session import Sessions, writing
+from recsys.database.stretches import read_log
 from recsys.domain import Article, Click, Impression
 from recsys.lifecycle.judging import evaluate
 from recsys.settings import Settings

@@ -11,7 +11,7 @@ from made_training import change, hurry, live, pretend, snapshots, versions, wei
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from recsys.database import articles, audit, events, models
+from recsys.database import articles, audit, events, models, stretches
 from recsys.database.session import Sessions, writing
 from recsys.database.tables import ModelVersionRow
 from recsys.domain import Impression, RecsysError
@@ -174,8 +174,8 @@ def test_a_small_site_is_retrained_on_lists_of_many_days(
     done = run(world, settings)
     with world() as session:
         began = models.get_version(session, done.version).until
-        enough = events.clicked_since(session, 120)
-        clicked = events.clicked_since(session, 1)
+        enough = stretches.clicked_since(session, 120)
+        clicked = stretches.clicked_since(session, 1)
     assert began == enough < made_world.END - DAY < clicked
     assert re.search(r"on 1[12]\d clicked lists of the newest slice", done.why), done.why
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from made_training import change, hurry, live, pretend, snapshots, untrained, versions, weights
 
-from recsys.database import articles, events, models, vectors
+from recsys.database import articles, events, models, stretches, vectors
 from recsys.database.session import Sessions, open_sessions, upgrade, writing
 from recsys.domain import Article, Click, NotKnownError, RecsysError
 from recsys.encoders import expected_ids
@@ -62,7 +62,7 @@ def test_what_was_trained_is_recorded(settings: Settings, trained: Sessions) -> 
     model = train(trained, settings, until=SPLIT)
     with trained() as session:
         row = describe(models.get_version(session, model.version))
-        first, _ = events.shown_span(session) or (0.0, 0.0)
+        first, _ = stretches.shown_span(session) or (0.0, 0.0)
     assert row["until"] == room.rfc3339(SPLIT)
     assert row["since"] == room.rfc3339(first)
     assert row["metrics"] == {"training": model.metrics}
@@ -73,7 +73,7 @@ def test_without_until_everything_is_trained_on(settings: Settings, world: Sessi
     model = train(world, settings)
     assert model.metrics["lists"] == made_world.LISTS - 1  # in the newest one a click may still come
     with world() as session:
-        span = events.time_span(session)
+        span = stretches.time_span(session)
     assert span is not None
     assert span[1] < (model.until or 0.0) <= span[1] + 1e-3
 
@@ -83,7 +83,7 @@ def test_labels_shuffled_in_the_future_change_no_weight(settings: Settings, worl
     before = train(world, settings, until=SPLIT - DAY)
     draw = np.random.default_rng(0)
     with world() as session:
-        late = events.read_log(session, since=SPLIT - DAY)
+        late = stretches.read_log(session, since=SPLIT - DAY)
     for position, article in zip(late.clicks.position.tolist(), draw.permutation(late.clicks.article), strict=True):
         change(world, "UPDATE clicks SET article = :a WHERE position = :p", a=int(article), p=position)
     assert change(
@@ -96,7 +96,7 @@ def test_labels_shuffled_in_the_future_change_no_weight(settings: Settings, worl
 
 def test_a_label_known_exactly_at_until_is_not_trained_on(settings: Settings, world: Sessions) -> None:
     with world() as session:
-        clicks = events.read_log(session).clicks
+        clicks = stretches.read_log(session).clicks
     chosen = int(np.flatnonzero((clicks.known_at > SPLIT - DAY) & (clicks.weight > 0))[0])
     until = float(clicks.known_at[chosen])
     at = train(world, settings, until=until)
@@ -116,7 +116,7 @@ def random_clicks(sessions: Sessions, *, known_early: bool) -> None:
     """Every click of a list becomes one of its items at random; told of a second before its list as well, if wished."""
     draw = np.random.default_rng(3)
     with sessions() as session:
-        log = events.read_log(session)
+        log = stretches.read_log(session)
     lists = log.impressions
     row_of = {position: row for row, position in enumerate(lists.position.tolist())}
     for position, impression in zip(log.clicks.position.tolist(), log.clicks.impression.tolist(), strict=True):

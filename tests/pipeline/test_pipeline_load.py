@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pipeline_world import Made
 
-from recsys.database import events, users
+from recsys.database import events, stretches, users
 from recsys.database.session import Sessions, writing
 from recsys.domain import Impression
 from recsys.features.history import SHOWN_LIMIT, view_of
@@ -37,7 +37,7 @@ def test_what_became_known_later_is_not_read(made: Made) -> None:
 def test_the_world_at_an_instant_is_that_of_the_replay_at_that_instant(made: Made) -> None:
     with made.sessions() as session:
         world = load_world(session, made.encoders, 48.0, until=MIDDLE)
-        log = events.read_log(session, until=MIDDLE)
+        log = stretches.read_log(session, until=MIDDLE)
     replay = Replay(made.data.attributes, made.data.users)
     replay.run(log)
     for name, expected in replay.state._asdict().items():
@@ -47,7 +47,7 @@ def test_the_world_at_an_instant_is_that_of_the_replay_at_that_instant(made: Mad
 def test_users_at_an_instant_are_those_of_the_replay_at_that_instant(made: Made) -> None:
     replay = Replay(made.data.attributes, made.data.users)
     with made.sessions() as session:
-        replay.run(events.read_log(session, until=MIDDLE))
+        replay.run(stretches.read_log(session, until=MIDDLE))
         for user in range(1, made.data.users):
             view, expected = load_view(session, user, MIDDLE), view_of(replay.rings, user)
             for name in expected._fields:

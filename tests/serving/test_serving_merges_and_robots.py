@@ -5,7 +5,7 @@ import pytest
 from made_world import END, HOUR, NOW
 from serving_site import Site, assert_same
 
-from recsys.database import events, logins, merges, robots
+from recsys.database import logins, merges, robots, stretches
 from recsys.database.session import writing
 from recsys.domain import Context
 from recsys.features.history import view_of
@@ -155,4 +155,4 @@ def test_a_robot_of_the_log_is_known_from_the_start(site: Site) -> None:
     with site.sessions() as session:
         data = load_dataset(session, site.encoders, robot_limit=5)
         assert data.robots.counts == {"users": 1, "clicks": 7, "impressions": 0}
-        assert len(events.read_log(session).clicks) == len(data.log.clicks) + 7
+        assert len(stretches.read_log(session).clicks) == len(data.log.clicks) + 7
