@@ -37,6 +37,13 @@ class ImpressionColumns:
     def __len__(self) -> int:
         return len(self.user)
 
+    def take(self, keep: Bools) -> "ImpressionColumns":
+        """Those of the impressions (n,) that are to be kept."""
+        lengths = np.diff(self.offsets)
+        offsets = np.concatenate([[0], np.cumsum(lengths[keep])]).astype(np.int64)
+        whole = {name: column[keep] for name, column in vars(self).items() if name not in ("offsets", "items")}
+        return ImpressionColumns(offsets=offsets, items=self.items[np.repeat(keep, lengths)], **whole)
+
 
 @dataclass(frozen=True)
 class ClickColumns:
@@ -56,6 +63,10 @@ class ClickColumns:
 
     def __len__(self) -> int:
         return len(self.user)
+
+    def take(self, rows: Ints | Bools | slice) -> "ClickColumns":
+        """These clicks."""
+        return ClickColumns(**{name: column[rows] for name, column in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -101,7 +112,7 @@ def between(log: EventLog, first: float, last: float) -> EventLog:
     items = i.items[offsets[0] : offsets[-1]]
     whole = {name: getattr(i, name)[rows] for name in i.__dataclass_fields__ if name not in ("offsets", "items")}
     impressions = ImpressionColumns(offsets=offsets - offsets[0], items=items, **whole)
-    return EventLog(impressions, ClickColumns(**{name: getattr(c, name)[part] for name in c.__dataclass_fields__}))
+    return EventLog(impressions, c.take(part))
 
 
 def device_code(device: str | None) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import BindParameter, Row, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from recsys.columns import Bools, ClickColumns, EventLog, Floats, ImpressionColumns, Ints
+from recsys.columns import ClickColumns, EventLog, Floats, Ints
 from recsys.database import users
 from recsys.database.bulk import chunks
 from recsys.database.tables import CLICKS, USERS, ClickRow, ImpressionRow, UserRow
@@ -115,19 +115,16 @@ def without(log: EventLog, robots: Ints) -> EventLog:
     shown, clicked = np.isin(log.impressions.user, robots), np.isin(log.clicks.user, robots)
     if not shown.any() and not clicked.any():
         return log
-    clicks = ClickColumns(**{name: getattr(log.clicks, name)[~clicked] for name in log.clicks.__dataclass_fields__})
-    return EventLog(_of_lists(log.impressions, ~shown), clicks)
+    return EventLog(log.impressions.take(~shown), log.clicks.take(~clicked))
 
 
 def listed(session: Session, limit: int) -> list[Robot]:
     """All robots of the log, those with the most clicks first."""
-    rows = session.execute(TIMES).all()
-    keys = np.union1d(_too_fast(rows, limit), flagged(session)).tolist()
-    times: dict[int, list[float]] = {key: [] for key in keys}
-    for user, known_at in rows:
-        if user in times:
+    times: dict[int, list[float]] = {key: [] for key in known(session, limit).tolist()}
+    for part in chunks(times):
+        for user, known_at in session.execute(TIMES.where(CLICKS.c.user.in_(part))):
             times[user].append(known_at)
-    found = [_robot(session, key, np.sort(np.array(times[key], np.float64))) for key in keys]
+    found = [_robot(session, key, np.sort(np.array(when, np.float64))) for key, when in times.items()]
     return sorted(found, key=lambda robot: (-robot.clicks, robot.user_id))
 
 
@@ -157,12 +154,3 @@ def _robot(session: Session, key: int, times: Floats) -> Robot:
 
 def _users(log: EventLog) -> Ints:
     return np.union1d(log.impressions.user, log.clicks.user)
-
-
-def _of_lists(shown: ImpressionColumns, keep: Bools) -> ImpressionColumns:
-    lengths = np.diff(shown.offsets)
-    offsets = np.concatenate([[0], np.cumsum(lengths[keep])]).astype(np.int64)
-    whole = {
-        name: getattr(shown, name)[keep] for name in shown.__dataclass_fields__ if name not in ("offsets", "items")
-    }
-    return ImpressionColumns(offsets=offsets, items=shown.items[np.repeat(keep, lengths)], **whole)

@@ -35,10 +35,15 @@ class Rule:
 
 
 # with the article as it is today, which may have been merged since
+NAMED = ARTICLES.alias()
 SELECTED = select(
-    RULES.c.rule, RULES.c.action, func.coalesce(ARTICLES.c.merged_into, ARTICLES.c.key), ARTICLES.c.article_id,
-    RULES.c.section, RULES.c.place, RULES.c.amount, RULES.c.since, RULES.c.until, RULES.c.created_at, RULES.c.ended_at,
-).select_from(RULES.outerjoin(ARTICLES, ARTICLES.c.key == RULES.c.article))  # fmt: skip
+    RULES.c.rule, RULES.c.action, ARTICLES.c.key, ARTICLES.c.article_id, RULES.c.section, RULES.c.place, RULES.c.amount,
+    RULES.c.since, RULES.c.until, RULES.c.created_at, RULES.c.ended_at,
+).select_from(
+    RULES.outerjoin(NAMED, NAMED.c.key == RULES.c.article).outerjoin(
+        ARTICLES, ARTICLES.c.key == func.coalesce(NAMED.c.merged_into, NAMED.c.key)
+    )
+)  # fmt: skip
 AT = bindparam("at", type_=SECONDS)
 IN_FORCE = SELECTED.where(  # made once: every answer asks this
     RULES.c.created_at <= AT,
@@ -114,7 +119,7 @@ def end_rule(session: Session, rule: int, at: Timestamp) -> Rule:
 
 def _in_catalogue(session: Session, article_id: str) -> int:
     key = merges.surviving_keys(session, [article_id]).get(article_id)
-    if key is None or key not in articles.articles_by_key(session, [key]):
+    if key is None or key not in articles.cards_by_key(session, [key]):
         raise NotKnownError(f"There is no article {article_id!r} in the catalogue: PUT it to /v1/articles first.")
     return key
 

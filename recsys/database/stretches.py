@@ -1,7 +1,11 @@
 """The log read back: stretches of it as columns, and how far it reaches."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
-from sqlalchemy import ColumnElement, and_, func, select
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from recsys.columns import NONE, PAGES, ClickColumns, EventLog, ImpressionColumns, device_code
@@ -9,6 +13,10 @@ from recsys.database import tail
 from recsys.database.tables import CLICKS, IMPRESSIONS, ImpressionRow
 from recsys.database.tail import TABLES, Extent, Place
 from recsys.domain import Timestamp
+
+BLOCK = 50_000  # rows that are turned into columns at once: a row of objects takes ten times the memory
+Cells = Sequence[Any]  # of one column, in some rows
+Columns = dict[str, NDArray[Any]]
 
 
 def read_log(
@@ -23,12 +31,6 @@ def read_new(session: Session, held: Extent, wanted: Extent) -> EventLog:
     """The events that the extent ``wanted`` has and ``held`` has not."""
     new = [(tail.within(session, row, wanted), tail.missing(session, row, held)) for row in TABLES]
     return EventLog(_read_impressions(session, new[0]), _read_clicks(session, new[1]))
-
-
-def newest(session: Session, extent: Extent) -> Timestamp:
-    """When the newest event of an extent became known; -inf when it holds none."""
-    times = (select(func.max(row.known_at)).where(tail.within(session, row, extent)) for row in TABLES)
-    return max(-np.inf if time is None else time for time in map(session.scalar, times))
 
 
 def time_span(session: Session) -> tuple[Timestamp, Timestamp] | None:
@@ -58,30 +60,16 @@ def _span(session: Session, row: tail.Events) -> tuple[Timestamp, Timestamp] | N
 
 def _read_impressions(session: Session, where: tuple[ColumnElement[bool], ...]) -> ImpressionColumns:
     row = IMPRESSIONS.c  # of the table: columns of classes cost twice as much
-    columns = (
-        row.position,
-        row.user,
-        row.known_at,
-        row.shown,
-        row.page,
-        row.device,
-        row.subscriber,
-        row.context_article,
+    statement = (
+        select(
+            row.position, row.user, row.known_at, row.shown, row.page, row.device, row.subscriber, row.context_article
+        )
+        .where(*where)
+        .order_by(row.known_at, row.at, row.position)
     )
-    rows = session.execute(select(*columns).where(*where).order_by(row.known_at, row.at, row.position)).all()
-    offsets = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum([len(r.shown) for r in rows], out=offsets[1:])
-    return ImpressionColumns(
-        position=np.array([r.position for r in rows], np.int64),
-        user=np.array([r.user for r in rows], np.int64),
-        known_at=np.array([r.known_at for r in rows], np.float64),
-        offsets=offsets,
-        items=np.array([item for r in rows for item in r.shown], np.int64),
-        page=np.array([PAGES.get(r.page, 0) for r in rows], np.int8),
-        device=np.array([device_code(r.device) for r in rows], np.int8),
-        subscriber=np.array([-1 if r.subscriber is None else r.subscriber for r in rows], np.int8),
-        context_article=np.array([NONE if r.context_article is None else r.context_article for r in rows], np.int64),
-    )
+    read = _columns(session, statement, _of_impressions)
+    offsets = np.concatenate([[0], np.cumsum(read.pop("lengths"))])
+    return ImpressionColumns(offsets=offsets, **read)
 
 
 def _read_clicks(session: Session, where: tuple[ColumnElement[bool], ...]) -> ClickColumns:
@@ -96,17 +84,48 @@ def _read_clicks(session: Session, where: tuple[ColumnElement[bool], ...]) -> Cl
         .where(*where)
         .order_by(click.known_at, click.at, click.position)
     )  # fmt: skip
-    rows = session.execute(statement).all()
-    return ClickColumns(
-        position=np.array([r.position for r in rows], np.int64),
-        user=np.array([r.user for r in rows], np.int64),
-        article=np.array([r.article for r in rows], np.int64),
-        at=np.array([r.at for r in rows], np.float64),
-        known_at=np.array([r.known_at for r in rows], np.float64),
-        weight=np.array([r.weight for r in rows], np.float64),
-        dwell=np.array([r.dwell_seconds for r in rows], np.float64),  # None becomes NaN
-        backfilled=np.array([r.backfilled for r in rows], np.int8),
-        impression=np.array([NONE if r.impression is None else r.impression for r in rows], np.int64),
-        page=np.array([PAGES.get(r.page, 0) for r in rows], np.int8),
-        device=np.array([device_code(r.device) for r in rows], np.int8),
-    )
+    return ClickColumns(**_columns(session, statement, _of_clicks))
+
+
+def _columns(session: Session, statement: Select[Any], made: Callable[..., Columns]) -> Columns:
+    """The rows of a statement as columns; ``made`` makes those of some rows, so that few are held as objects."""
+    nothing = [()] * len(statement.selected_columns)
+    rows = session.connection().execute(statement, execution_options={"yield_per": BLOCK})
+    blocks = [made(*nothing), *(made(*zip(*some, strict=True)) for some in rows.partitions())]
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+
+def _of_impressions(
+    position: Cells, user: Cells, known_at: Cells, shown: Cells, page: Cells, device: Cells, subscriber: Cells,
+    context_article: Cells,
+) -> Columns:  # fmt: skip
+    return {
+        "position": np.array(position, np.int64),
+        "user": np.array(user, np.int64),
+        "known_at": np.array(known_at, np.float64),
+        "lengths": np.array([len(items) for items in shown], np.int64),
+        "items": np.array([item for items in shown for item in items], np.int64),
+        "page": np.array([PAGES.get(name, 0) for name in page], np.int8),
+        "device": np.array([device_code(name) for name in device], np.int8),
+        "subscriber": np.array([-1 if flag is None else flag for flag in subscriber], np.int8),
+        "context_article": np.array([NONE if key is None else key for key in context_article], np.int64),
+    }
+
+
+def _of_clicks(
+    position: Cells, user: Cells, article: Cells, at: Cells, known_at: Cells, weight: Cells, backfilled: Cells,
+    dwell: Cells, impression: Cells, page: Cells, device: Cells,
+) -> Columns:  # fmt: skip
+    return {
+        "position": np.array(position, np.int64),
+        "user": np.array(user, np.int64),
+        "article": np.array(article, np.int64),
+        "at": np.array(at, np.float64),
+        "known_at": np.array(known_at, np.float64),
+        "weight": np.array(weight, np.float64),
+        "dwell": np.array(dwell, np.float64),  # None becomes NaN
+        "backfilled": np.array(backfilled, np.int8),
+        "impression": np.array([NONE if row is None else row for row in impression], np.int64),
+        "page": np.array([PAGES.get(name, 0) for name in page], np.int8),
+        "device": np.array([device_code(name) for name in device], np.int8),
+    }

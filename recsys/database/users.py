@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import BindParameter, Integer, Row, bindparam, delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from recsys.database import audit
 from recsys.database.bulk import chunks, insert_new
@@ -122,9 +122,12 @@ class Past:
 
 def past_of(session: Session, user: int, limit: int) -> list[Past]:
     """The newest clicks of a user, newest first."""
+    clicked = aliased(ArticleRow)  # which may have been merged into another one since
     statement = (
         select(ArticleRow.article_id, ArticleRow.title, ClickRow.at, ClickRow.dwell_seconds, ClickRow.weight)
-        .join(ArticleRow, ArticleRow.key == ClickRow.article)
+        .select_from(ClickRow)
+        .join(clicked, clicked.key == ClickRow.article)
+        .join(ArticleRow, ArticleRow.key == func.coalesce(clicked.merged_into, clicked.key))
         .where(ClickRow.user == user)
         .order_by(ClickRow.known_at.desc(), ClickRow.at.desc(), ClickRow.position.desc())
         .limit(limit)

@@ -24,7 +24,6 @@ def read_delimited(
     required: Sequence[str],
     optional: Sequence[str] = (),
     timezone: str = "UTC",
-    file: str = "",
     tell_unread: bool = False,
 ) -> Iterator[Batch]:
     """Stream the named columns of a file whose first line names them.
@@ -37,7 +36,7 @@ def read_delimited(
     names = _header(path, source, delimiter, required)
     wanted = present(path, names, required, optional, tell_unread=tell_unread)
     places = [names.index(name) for name in wanted]
-    yield from batched(file or path.name, wanted, _picked(_rows(source, delimiter, len(names)), places), timezone)
+    yield from batched(path.name, wanted, _picked(_rows(source, delimiter, len(names)), places), timezone)
 
 
 def _picked(rows: Iterator[Row], places: list[int]) -> Iterator[Parsed]:

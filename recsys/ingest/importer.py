@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
-from typing import Literal
 
 from recsys.database import articles
 from recsys.database.bulk import chunks
@@ -19,7 +18,6 @@ from recsys.ingest.tally import Tally
 from recsys.ingest.validate import why_refused, without_repeats
 from recsys.ingest.writer import write
 
-Kind = Literal["ebnerd", "mind", "movielens", "table"]
 Progress = Callable[[int], object]
 
 KINDS = ("ebnerd", "mind", "movielens", "table")

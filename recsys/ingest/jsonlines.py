@@ -20,7 +20,6 @@ def read_jsonlines(
     required: Sequence[str],
     optional: Sequence[str] = (),
     timezone: str = "UTC",
-    file: str = "",
     tell_unread: bool = False,
 ) -> Iterator[Batch]:
     """Stream the named members of the objects; an object without a required one is refused as a row.
@@ -40,7 +39,7 @@ def read_jsonlines(
         found = list(dict.fromkeys(name for members in objects for name in members))
         present(path, found, required, optional, tell_unread=tell_unread)
     names = [*required, *optional]
-    yield from batched(file or path.name, names, (_parsed(line, names) for line in chain(first, source)), timezone)
+    yield from batched(path.name, names, (_parsed(line, names) for line in chain(first, source)), timezone)
 
 
 def _parsed(line: Line, names: list[str]) -> Parsed:

@@ -12,6 +12,7 @@ from recsys.domain import RecsysError, is_address
 
 MOST_BYTES = 64 * 2**20
 NO_BASE64 = "the picture is not valid base64"
+TOO_LARGE = f"the picture has more than {MOST_BYTES >> 20} MB"
 UNKNOWN = "the bytes of the picture are none of JPEG, PNG, GIF, WebP, AVIF, BMP or TIFF"  # not SVG: it can hold scripts
 NOWHERE = "there is no media folder to keep the bytes of the picture in"
 _DATA = re.compile(r"data:[\w.+/-]*(?:;[\w=.+-]+)*;base64,", re.IGNORECASE)
@@ -88,12 +89,14 @@ def _write(data: bytes, path: Path) -> None:
 
 
 def _suffix(data: bytes) -> str:
-    """The ending of a file with these bytes, by how they begin; ValueError when they are no picture."""
+    """The ending of a file with these bytes, by how they begin; ValueError when they are no picture, or too many."""
     suffix = next((suffix for beginning, suffix in _BEGINNINGS.items() if data.startswith(beginning)), None)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         suffix = ".webp"
     if data[4:12] in (b"ftypavif", b"ftypavis"):
         suffix = ".avif"
-    if suffix is None or len(data) > MOST_BYTES:
+    if suffix is None:
         raise ValueError(UNKNOWN)
+    if len(data) > MOST_BYTES:
+        raise ValueError(TOO_LARGE)
     return suffix

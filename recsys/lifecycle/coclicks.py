@@ -18,7 +18,7 @@ def co_clicks(clicks: ClickColumns, *, until: Timestamp = np.inf, window: int = 
     one, after the subsampling of Mikolov et al., 2013.
     """
     kept = (clicks.known_at < until) & (clicks.weight > 0)
-    histories = Histories.of(ClickColumns(**{name: column[kept] for name, column in vars(clicks).items()}))
+    histories = Histories.of(clicks.take(kept))
     generator = np.random.default_rng(seed)
     place, reach = _newest(histories, window)
     place, reach = np.repeat(place, DRAWS), np.repeat(reach, DRAWS)

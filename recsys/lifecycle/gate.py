@@ -14,7 +14,6 @@ from recsys.database.tables import ModelVersionRow
 from recsys.domain import Timestamp
 from recsys.evaluation.bootstrap import paired_bootstrap
 from recsys.evaluation.evaluate import FIRST_STAGE, Judged
-from recsys.lifecycle.versions import FIRST_PROMOTION
 
 GATE = "ndcg@10"
 FEWEST_CLICKED_LISTS = 100  # on fewer the comparison says nothing
@@ -35,7 +34,7 @@ class Verdict:
         return self.change is not None and not self.promoted
 
 
-def decide(candidate: Judged, live: Judged | None, margin: float, lost: float | None = None) -> Verdict:
+def decide(candidate: Judged, live: Judged, margin: float, lost: float | None = None) -> Verdict:
     """Whether a candidate goes live, and why, from both models' figures on the same lists.
 
     It is kept back when it lost more than the margin, or when it certainly lost something; and when the first stage of
@@ -45,8 +44,6 @@ def decide(candidate: Judged, live: Judged | None, margin: float, lost: float | 
     losses are not a great one; losses of the first stage are not added up.
     """
     clicked = int(np.isfinite(candidate.figures[GATE]).sum())
-    if live is None:
-        return Verdict(True, FIRST_PROMOTION)
     if clicked < FEWEST_CLICKED_LISTS:
         why = f"only {clicked} clicked lists to compare on, {FEWEST_CLICKED_LISTS} are needed"
         return Verdict(False, why, lost=lost or 0.0)

@@ -127,11 +127,11 @@ def _follow(sessions: Sessions, settings: Settings, stop: threading.Event, polit
 
 def _follow_with(backlog: Executor, sessions: Sessions, settings: Settings, stop: threading.Event) -> None:
     """The same; ``backlog`` runs what can wait, while nothing else is encoded."""
-    encoders: list[Encoder] = []
+    encoders: list[Encoder] | None = None
     seen, pause, tidy_at = -1, EVERY, 0.0
     while not stop.is_set():
         try:
-            encoders = encoders or _ready(settings, stop)
+            encoders = _ready(settings, stop) if encoders is None else encoders
             changes, changed = _changes(sessions, seen)
             if changes != seen:
                 seen = changes if _encode(backlog, sessions, encoders, stop, changed) else seen

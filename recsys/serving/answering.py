@@ -51,30 +51,31 @@ def answer_many(
     settings: Settings,
     exploration: Exploration | None = None,
 ) -> Checked:
-    """The ``limit`` best articles for each of some requests of one instant.
+    """The ``limit`` best articles for each of some requests of one instant; there is at least one.
 
     A process's copy of the catalogue may lag behind: what is gone is excluded, with whatever else this process has not
     heard of yet, and those requests are answered again.
     """
+    at = requests[0].at
     with stage("hydrate"):
-        editors = tuple(rules_in_force(session, requests[0].at)) if requests else ()
+        editors = tuple(rules_in_force(session, at))
     rules = pipeline.Rules(limit, settings.diversity, settings.section_cap, settings.tired_after, editors, exploration)
     waiting, answers, found = dict(enumerate(requests)), dict[int, pipeline.Answer](), dict[int, Article]()
     for _ in range(TRIES):
         with live.lock:
-            ground = live.ground(model, requests[0].at)
+            ground = live.ground(model, at)
             answered = pipeline.recommend_many(model, live.reader(), list(waiting.values()), rules, ground)
         answers.update(zip(waiting, answered, strict=True))
         keys = {key for answer in answered for key in answer.keys.tolist()}
         with stage("filter"):
-            found.update(current(articles.cards_by_key(session, keys), requests[0].at))
+            found.update(current(articles.cards_by_key(session, keys), at))
         gone = {i: _unfit(answers[i].keys.tolist(), found, request.section, editors) for i, request in waiting.items()}
         count("filtered", "gone", sum(len(missing) for missing in gone.values()))
         waiting = {i: request for i, request in waiting.items() if gone[i]}
         if not waiting:
             break
         news = live.unread(session)[:MOST_NEWS]
-        found.update(current(articles.cards_by_key(session, news), requests[0].at))
+        found.update(current(articles.cards_by_key(session, news), at))
         for i, request in waiting.items():
             waiting[i] = _without(request, gone[i] + _unfit(news, found, request.section, editors))
     answers |= {i: answers[i].without(gone[i]) for i in waiting}

@@ -40,7 +40,8 @@ def answer(live: Live, kept: Remembered, asked: Asked, settings: Settings) -> tu
     editors = tuple(rule for rule in kept.editors if rule.in_force(asked.at))
     rules = pipeline.Rules(asked.limit, settings.diversity, settings.section_cap, settings.tired_after, editors)
     with live.lock:
-        (chosen,) = pipeline.recommend_many(model, live.reader(), [_request(live, found, asked)], rules)
+        ground = live.ground(model, asked.at)
+        (chosen,) = pipeline.recommend_many(model, live.reader(), [_request(live, found, asked)], rules, ground)
     return model, described(chosen, live.cards.articles(live.world.catalogue, chosen.keys.tolist()), {})
 
 

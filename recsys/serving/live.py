@@ -33,6 +33,7 @@ __all__ = ["EVERY", "SETTLED", "Live"]
 log = logging.getLogger(__name__)
 
 EVERY = 0.25  # seconds between two looks at the database
+PATIENCE = 1.0  # seconds that a request waits for a fold to end
 ROOM = 1024  # user and article keys that scratch memory is ahead of the database
 
 
@@ -147,6 +148,16 @@ class Live:
                 self._known.follow_log(session, time.time() if now is None else now)
             self.caught_up, self._read_at = True, time.monotonic()
 
+    def read_catalogue(self) -> None:
+        """Read articles that are new at this very moment, unless a fold takes longer than a request may wait."""
+        if not self._reading.acquire(timeout=PATIENCE):
+            return
+        try:
+            with self.sessions() as session:
+                self._known.follow_catalogue(session, self._describe)
+        finally:
+            self._reading.release()
+
     def follow_versions(self) -> None:
         """Serve the versions that are to be served now."""
         with self._choosing:
@@ -168,7 +179,7 @@ class Live:
     def _prepare(self) -> None:
         """Renew the grounds of the served versions before they are too old, so that hardly a reader waits for it.
 
-        Made without the lock: only this thread changes the world, and a search sees one state of an index.
+        Made without the lock: only this thread folds, and a search sees one state of an index.
         """
         world, now, grounds = self.world, time.time(), self._grounds
         next_look = now + 1.5 * EVERY

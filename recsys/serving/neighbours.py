@@ -23,7 +23,7 @@ def neighbours(
         NotKnownError: when the article or the modality is not known.
     """
     key = merges.surviving_keys(session, [article_id]).get(article_id)
-    if key is None or key not in articles.articles_by_key(session, [key]):
+    if key is None or key not in articles.cards_by_key(session, [key]):
         raise NotKnownError(f"There is no article {article_id!r} in the catalogue.")
     similarity, keys = _nearest(model, key, by, limit + SPARE, live[live != key])
     return _described(session, similarity, keys, limit, at)
@@ -44,7 +44,7 @@ def neighbours_of_content(
 
 def _described(session: Session, similarity: Floats32, keys: Ints, limit: int, at: Timestamp) -> list[Neighbour]:
     """The first of them that are in the catalogue at this moment."""
-    found = current(articles.articles_by_key(session, keys.tolist()), at)
+    found = current(articles.cards_by_key(session, keys.tolist()), at)
     pairs = [(int(k), float(s)) for k, s in zip(keys, similarity, strict=True) if int(k) in found][:limit]
     return [Neighbour(found[k].article_id, found[k].title, s, image_url(found[k])) for k, s in pairs]
 

@@ -146,7 +146,7 @@ class Recommender:
             names = _catalogued(session, article_ids)
         listed = np.array(list(names), np.int64)
         if listed.max(initial=0) >= len(self.live.world.catalogue):
-            self.live.read_on()  # an article of this very moment
+            self.live.read_catalogue()  # an article of this very moment
         if listed.max(initial=0) >= len(self.live.world.catalogue):  # beside a transaction that still runs
             raise NotReadyError("An article of the list was written only just now: ask again in a second.")
         with self.live.lock:
@@ -212,7 +212,7 @@ class Recommender:
 def _catalogued(session: Session, article_ids: Sequence[str]) -> dict[int, str]:
     """These articles by key, all of which must be in the catalogue; of ids that stand for one the first."""
     keys = merges.surviving_keys(session, article_ids)
-    present = articles.articles_by_key(session, keys.values())
+    present = articles.cards_by_key(session, keys.values())
     unknown = [article_id for article_id in article_ids if keys.get(article_id) not in present]
     if unknown:
         raise NotKnownError(f"Not in the catalogue: {', '.join(unknown[:5])}. PUT them to /v1/articles first.")

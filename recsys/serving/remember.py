@@ -102,28 +102,26 @@ class ServedLog:
     def _write_some(self) -> bool:
         with self._changed:
             some = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
-        done = self._settled(some)
+        left = self._unwritten(some)
         with self._changed:
-            self._is_broken = not done
-            if done:
-                self._done += len(some)
-            else:
-                self._waiting.extendleft(reversed(some))
+            self._is_broken = bool(left)
+            self._done += len(some) - len(left)
+            self._waiting.extendleft(reversed(left))
             self._changed.notify_all()
-            if not done:
+            if left:
                 self._changed.wait_for(lambda: self._is_stopping, PAUSE)
-        return done
+        return not left
 
-    def _settled(self, some: list[ServedList]) -> bool:
-        """Write, and give up what can never be written: one such answer must not end the thread or hold up others."""
+    def _unwritten(self, some: list[ServedList]) -> list[ServedList]:
+        """Write, and return what the database does not take now; what it never will is given up, lest others wait."""
         try:
-            return self._written(some)
+            return [] if self._written(some) else some
         except Exception:
             if len(some) > 1:
-                return all(self._settled([one]) for one in some)
+                return next((some[place:] for place, one in enumerate(some) if self._unwritten([one])), [])
             log.exception("an answer cannot be logged, and is given up")
             UNLOGGED.inc()
-            return True
+            return []
 
     def _written(self, some: list[ServedList]) -> bool:
         try:

@@ -112,7 +112,7 @@ def make_task(
 ) -> Task:
     """Examples from the clicks known before ``until``; see ``fit_towers`` for the arguments."""
     kept = np.flatnonzero(clicks.known_at < until)
-    known = _take(clicks, kept)
+    known = clicks.take(kept)
     histories = Histories.of(known)
     if not len(histories):
         raise RecsysError("no click is known before the end of training: import a log with clicks, or train later")
@@ -175,15 +175,17 @@ def draw(task: Task, rows: Ints, history: int, uniform: int, generator: np.rando
 
 
 def shown_not_clicked(log: EventLog, size: int, seed: int = 0) -> Ints:
-    """Up to ``size`` articles shown in the list of each click and not clicked in it: (clicks, size), NONE padded."""
+    """Up to ``size`` articles shown in the list of each click and not clicked in it: (clicks, size), NONE padded.
+
+    What was dismissed was not clicked; a dismissal itself has none.
+    """
     clicks, lists = log.clicks, log.impressions
     drawn = np.full((len(clicks), size), NONE, np.int64)
     list_of = {position: row for row, position in enumerate(lists.position.tolist())}
-    clicked = set(zip(clicks.impression.tolist(), clicks.article.tolist(), strict=True))
-    generator = np.random.default_rng(seed)
-    for row, position in enumerate(clicks.impression.tolist()):
-        if position not in list_of:
-            continue
+    liked = np.flatnonzero((clicks.weight > 0) & np.isin(clicks.impression, lists.position))
+    pairs = list(zip(clicks.impression[liked].tolist(), clicks.article[liked].tolist(), strict=True))
+    clicked, generator = set(pairs), np.random.default_rng(seed)
+    for row, (position, _) in zip(liked.tolist(), pairs, strict=True):
         first, behind = lists.offsets[list_of[position] : list_of[position] + 2]
         others = [item for item in lists.items[first:behind].tolist() if (position, item) not in clicked]
         chosen = generator.permutation(np.array(others, np.int64))[:size]
@@ -217,7 +219,3 @@ def _places(chosen: Ints, size: int) -> Ints:
     place = np.full(size + 1, NONE, np.int64)
     place[chosen] = np.arange(len(chosen))
     return place
-
-
-def _take(clicks: ClickColumns, rows: Ints) -> ClickColumns:
-    return ClickColumns(**{name: getattr(clicks, name)[rows] for name in ClickColumns.__dataclass_fields__})

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from recsys.columns import ClickColumns, EventLog, Floats, Ints
+from recsys.columns import EventLog, Floats, Ints
 from recsys.domain import Modality, RecsysError, Timestamp
 from recsys.features.features import Attributes
 from recsys.features.replay import Replay
@@ -211,9 +211,7 @@ def _views(
 
 def _known_before(log: EventLog, until: Timestamp) -> EventLog:
     """The log without the clicks that became known at ``until`` or later."""
-    known = log.clicks.known_at < until
-    columns = {name: getattr(log.clicks, name)[known] for name in ClickColumns.__dataclass_fields__}
-    return EventLog(log.impressions, ClickColumns(**columns))
+    return EventLog(log.impressions, log.clicks.take(log.clicks.known_at < until))
 
 
 def _heads(

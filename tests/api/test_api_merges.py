@@ -82,6 +82,14 @@ def test_whoever_read_the_old_one_has_read_the_new_one_from_the_next_answer_on(c
     assert "a56" not in ids(recommended(client, "bob", limit=100, page="article", context_article="a57"))
 
 
+def test_histories_and_rules_name_the_article_that_goes_on(client):
+    send(client, event(user="ann", article="a1"))
+    client.post("/v1/rules", json={"action": "pin", "article_id": "a1", "place": 1})
+    merge(client, "a1", "a2")
+    assert [past["article_id"] for past in client.get("/v1/users/ann").json()["history"]] == ["a2"]
+    assert [rule["article_id"] for rule in client.get("/v1/rules").json()["rules"]] == ["a2"]
+
+
 def test_a_publisher_may_go_on_ranking_the_old_id(client):
     merge(client, "a1", "a2")
     ranked = client.post("/v1/users/u1/rank", json={"article_ids": ["a3", "a1", "a2", "a4"]}).json()["items"]

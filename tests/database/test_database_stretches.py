@@ -116,12 +116,10 @@ def test_what_was_written_before_comes_when_it_becomes_known(session):
         events.add_impressions(session, [Impression(f"i{second}", "ann", second, ("a",))])
         events.add_clicks(session, [Click(f"c{second}", "ann", "a", second)])
     held = replace(everything(session), until=2.0)
-    assert stretches.newest(session, held) == 1.0
     events.add_clicks(session, [Click("late", "bob", "a", 0.5), Click("later", "bob", "a", 9.0)])
     wanted = replace(everything(session), until=3.0)
     assert times(stretches.read_new(session, held, wanted)) == ([2.0], [0.5, 2.0])
     assert times(stretches.read_new(session, wanted, everything(session))) == ([3.0], [3.0, 9.0])
-    assert stretches.newest(session, replace(held, until=1.0)) == -math.inf
 
 
 def test_the_span_of_time_is_that_of_the_whole_log_or_of_the_impressions(session):

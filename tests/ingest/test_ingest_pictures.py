@@ -13,6 +13,7 @@ from made_logs import bare, write_rows
 from PIL import Image
 
 from recsys.domain import Article, RecsysError
+from recsys.ingest import pictures
 from recsys.ingest.importer import import_path
 from recsys.ingest.pictures import NOWHERE, UNKNOWN, located
 from recsys.ingest.rows import Repair
@@ -59,6 +60,12 @@ def test_bytes_that_are_no_picture(tmp_path, bad):
 def test_a_folder_that_cannot_be_written_is_explained(tmp_path):
     (tmp_path / "media").write_text("a file")
     with pytest.raises(RecsysError, match="could not be kept"):
+        located(picture("PNG"), tmp_path, tmp_path / "media")
+
+
+def test_a_picture_that_is_too_large_is_told_as_that(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "MOST_BYTES", 20)
+    with pytest.raises(ValueError, match="more than"):
         located(picture("PNG"), tmp_path, tmp_path / "media")
 
 

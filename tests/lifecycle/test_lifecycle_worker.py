@@ -98,6 +98,16 @@ def test_the_encoders_are_loaded_before_there_is_an_article(sessions, settings, 
         assert vectors.encoders_of(session, "title") == set()
 
 
+def test_where_no_encoder_is_set_none_is_looked_for_again(sessions, settings, monkeypatch):
+    looks = []
+    monkeypatch.setattr(worker, "load_encoders", lambda _settings: looks.append(1) or [])
+    monkeypatch.setattr(worker, "EVERY", 0.01)
+    with running(settings):
+        until(lambda: looks)
+        time.sleep(0.5)
+    assert len(looks) == 1
+
+
 def test_encoders_that_cannot_be_loaded_are_named_and_hinder_nothing_else(sessions, settings, monkeypatch, caplog):
     monkeypatch.setattr(worker, "load_encoders", lambda _settings: [Short("broken", failures=1), Short("short")])
     put(sessions, Article("a", title="seven"))

@@ -140,10 +140,6 @@ def test_one_reader_says_nothing_of_the_others() -> None:
     assert "only one reader" in verdict.why
 
 
-def test_where_nothing_is_live_anything_goes() -> None:
-    assert decide(judged(figures(0.1, lists=3)), None, 0.005) == Verdict(True, "nothing was live yet")
-
-
 def test_the_newest_slice_is_a_day_or_a_third_of_a_short_log() -> None:
     assert newest_slice((0.0, 10 * SLICE)) == 9 * SLICE
     assert newest_slice((0.0, 1.5 * SLICE)) == pytest.approx(SLICE)

@@ -155,6 +155,24 @@ def test_an_answer_that_cannot_be_written_neither_ends_the_thread_nor_holds_up_o
     assert logged(sessions) == {names[0], names[2], after}
 
 
+def test_what_can_never_be_written_is_given_up_once_though_the_database_goes_away(
+    sessions: Sessions, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, written = ServedLog(sessions, served_is_seen=False), []
+
+    def take(some: list[ServedList]) -> bool:
+        if "lost" in {one.user_id for one in some}:
+            raise ValueError
+        written.extend(one.user_id for one in some)
+        return "away" not in {one.user_id for one in some}
+
+    monkeypatch.setattr(log, "_written", take)
+    some = [replace(ANSWER, user_id=name) for name in ("ann", "lost", "away", "bob")]
+    assert [one.user_id for one in log._unwritten(some)] == ["away", "bob"]
+    assert written == ["ann", "away"]
+    assert caplog.text.count("is given up") == 1
+
+
 def test_there_is_a_limit_to_what_waits(sessions: Sessions, served: ServedLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remember, "MOST_WAITING", 0)
     assert served.note(ANSWER) is None

@@ -166,7 +166,7 @@ def test_what_moves_to_a_blocked_section_is_blocked_at_once(site: Site) -> None:
     before = everything(recommender)
     moved = next(article_id for article_id in before if site.section_of(article_id) == "sport")
     site.publish(rewritten(site, moved, section="culture"))
-    assert everything(recommender) == [article_id for article_id in before if article_id != moved]
+    assert set(everything(recommender)) == set(before) - {moved}
 
 
 def test_a_new_section_does_not_mix_up_the_others(site: Site) -> None:
@@ -201,11 +201,12 @@ def test_a_silent_site_still_answers(site: Site) -> None:
 def test_a_click_on_what_this_process_has_not_seen_yet(site: Site) -> None:
     live = site.live()
     recommender = site.recommender(live)
-    before = recommender.recommend("u01", at=NOW, log=False)
     site.publish(story("x1"), story("x2"))
     site.click("u01", "x2", NOW - 1)
     site.show("u01", ("x1", "x2"), NOW - 1)
-    assert ids(recommender.recommend("u01", at=NOW, log=False)) == ids(before)
+    answered = ids(recommender.recommend("u01", at=NOW, log=False))
+    assert len(answered) == 10
+    assert not {"x1", "x2"} & set(answered)
     live.refresh()
     after = everything(recommender, "u01")
     assert "x1" in after

@@ -1,6 +1,7 @@
 """The publisher's own list in the reader's order, and the neighbours of an article."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import made_world
@@ -10,7 +11,8 @@ from made_world import HOUR, NOBODY
 from serving_site import Site, story
 
 from recsys.database import articles
-from recsys.domain import Context, NotKnownError, NotPossibleError
+from recsys.domain import Context, NotKnownError, NotPossibleError, NotReadyError
+from recsys.serving import live as room
 from recsys.serving.recommender import Recommender
 
 LISTED = ["a71", "a72", "a73", "a74", "a79", made_world.BARE]
@@ -58,6 +60,17 @@ class TestRank:
     def test_an_article_of_this_very_moment(self, site: Site, recommender: Recommender) -> None:
         site.publish(story("just now"))
         assert len(recommender.rank("u01", ["a71", "just now"]).items) == 2
+
+    def test_it_does_not_wait_for_a_log_that_is_folded_anew(
+        self, site: Site, recommender: Recommender, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another request would wait behind it."""
+        monkeypatch.setattr(room, "PATIENCE", 0.1)
+        site.publish(story("just now"))
+        with recommender.live._reading, ThreadPoolExecutor(1) as beside:
+            with pytest.raises(NotReadyError, match="ask again"):
+                beside.submit(recommender.rank, "u01", ["a71", "just now"]).result(5)
+            assert beside.submit(recommender.rank, "u01", ["a71"]).result(5).items
 
     @pytest.mark.parametrize("unknown", ["unheard of", made_world.DELETED])
     def test_what_is_not_in_the_catalogue_is_named(self, recommender: Recommender, unknown: str) -> None:

@@ -46,7 +46,7 @@ def test_serving_ranks_by_what_training_and_evaluation_saw(site: Site, shown: li
         data = load_dataset(session, site.encoders)
     examples = Replay(data.attributes, data.users).run(data.log)
     chain, again = [Link(0, model.views), Link(len(examples), model.views)], Replay(data.attributes, data.users)
-    trained = replayed(again, data.log, -np.inf, chain, modalities, lambda _stage, _done, _total: None).rows
+    trained = replayed(again, data.log, (-np.inf, np.inf), chain, modalities, lambda _stage, _done, _total: None).rows
     np.testing.assert_array_equal(evaluate.inputs(model, examples), trained)
     clicked = 0.0
     for i in CHOSEN:

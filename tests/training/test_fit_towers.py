@@ -217,6 +217,13 @@ def test_shown_not_clicked_takes_the_rest_of_the_list(log: EventLog) -> None:
     assert set(drawn[3].tolist()) < {11, 12, 13, 14}
 
 
+def test_what_was_dismissed_was_shown_and_not_clicked(log: EventLog) -> None:
+    weight = np.array([1.0, 0.0, 1.0, 1.0])  # 9 was waved away
+    drawn = shown_not_clicked(dataclasses.replace(log, clicks=dataclasses.replace(log.clicks, weight=weight)), 3)
+    assert sorted(drawn[0].tolist()) == [4, 6, 9]
+    assert drawn[1].tolist() == [NONE, NONE, NONE]
+
+
 @pytest.fixture
 def log() -> EventLog:
     """List 7 shows 4, 5, 6, 9, of which 5 and 9 are clicked; list 8 shows 10 to 14, of which 10 is."""
