@@ -37,6 +37,15 @@ class _Batch:
         """Note why the event at a place in the request is not taken."""
         self.rejected.append(RejectedOut(index=index, reason=reason))
 
+    def keep(self, index: int, made: Impression | Click) -> None:
+        """Keep an event for the log, unless that would refuse it."""
+        if reason := why_refused(made):
+            self.reject(index, reason)
+        elif isinstance(made, Impression):
+            self.impressions.append(without_repeats(made))
+        else:
+            self.clicks.append(made)
+
 
 def lists_named(sent: Sequence[Any]) -> set[str]:
     """The lists that events name, which may be served ones that are about to be logged."""
@@ -85,15 +94,12 @@ def _by_reader(event: AnyEvent, readers: dict[str, str]) -> AnyEvent:
 
 
 def _sort_in(batch: _Batch, index: int, event: AnyEvent, lists: ServedLists, now: Timestamp) -> None:
-    reason = _why_rejected(event, lists, now)
-    if reason is not None:
+    if reason := _why_rejected(event, lists, now):
         batch.reject(index, reason)
     elif isinstance(event, DwellIn):
         batch.dwells.append((index, event))
-    elif isinstance(event, ImpressionIn):
-        batch.impressions.append(without_repeats(_impression(event, lists, now)))
     else:
-        batch.clicks.append(_click(event, now))
+        batch.keep(index, _impression(event, lists, now) if isinstance(event, ImpressionIn) else _click(event, now))
 
 
 def _why_rejected(event: AnyEvent, lists: ServedLists, now: Timestamp) -> str | None:
@@ -101,9 +107,7 @@ def _why_rejected(event: AnyEvent, lists: ServedLists, now: Timestamp) -> str | 
         return f"at lies more than {AHEAD:.0f} s in the future: set the client's clock"
     if event.impression_id in lists and lists[event.impression_id].user_id != event.user_id:
         return f"the list {event.impression_id} was served to another user"
-    if isinstance(event, DwellIn):
-        return None
-    return why_refused(_impression(event, lists, now) if isinstance(event, ImpressionIn) else _click(event, now))
+    return None
 
 
 def _click(event: ClickIn, now: Timestamp) -> Click:

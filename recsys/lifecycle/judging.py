@@ -38,25 +38,40 @@ def evaluate(
     Raises:
         RecsysError: when the window begins before the model's training ended, since that would flatter it.
     """
-    set_threads(settings)
-    with sessions() as session:
-        version = models.get_version(session, version).version
-        data = load_dataset(  # all of the log: what was clicked in a list of the window may be known behind it
-            session, expected_ids(settings), robot_limit=settings.robot_clicks_per_hour, as_of=since,
-            robots_until=np.inf if until is None else until,
-        )  # fmt: skip
-    model = load_model(sessions, settings, version, data)
-    if model.until is not None and since < model.until:
-        raise RecsysError(
-            f"Model {version} was trained on the log up to {rfc3339(model.until)}: evaluate it with --since from then."
-        )
-    window = window_of(data, settings, since, until)
+    model, data, window = to_judge(sessions, settings, version, since, until)
     judged = (_live if live else evaluate_shown)(model, window, progress=progress)
     warnings = caveats(window.log, window.since, window.until, judged.users)
     judged = replace(judged, summary={**judged.summary, "robots": data.robots.counts, "warnings": warnings})
     with writing(sessions) as session:
-        models.set_metrics(session, version, {"live" if live else "shown": judged.summary})
+        models.set_metrics(session, model.version, {"live" if live else "shown": judged.summary})
     return judged
+
+
+def to_judge(
+    sessions: Sessions, settings: Settings, version: str | None, since: Timestamp | None, until: Timestamp | None
+) -> tuple[Model, Dataset, Window]:
+    """A version (the newest unless named), the data, and its window, from ``since`` or the end of the training on.
+
+    The data go on behind the window: what was clicked in its lists may be known later. Who becomes a robot later was
+    none yet, and what was deleted later was there.
+
+    Raises:
+        RecsysError: when the window begins before the model's training ended, since that would flatter it.
+    """
+    set_threads(settings)
+    with sessions() as session:
+        row = models.get_version(session, version)
+        trained = -np.inf if row.until is None else row.until
+        start, end = trained if since is None else since, np.inf if until is None else until
+        if start < trained:
+            raise RecsysError(
+                f"Model {row.version} was trained on the log up to {rfc3339(trained)}: evaluate it with --since from "
+                "then."
+            )
+        data = load_dataset(
+            session, expected_ids(settings), robot_limit=settings.robot_clicks_per_hour, robots_until=end, as_of=start
+        )
+    return load_model(sessions, settings, row.version, data), data, window_of(data, settings, start, until)
 
 
 def _live(model: Model, window: Window, *, progress: Progress | None) -> Judged:
