@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from recsys.domain import is_address
+from recsys.encoders.pictures import local_file
 from recsys.ingest.pictures import decoded, is_inline
 
 MOST_BYTES = 10 * 2**20
@@ -30,10 +31,8 @@ def checked(image: str) -> str:
     return image
 
 
-def shown(image: str | None) -> tuple[Path, str] | None:
+def shown(image: str | None, media: Path) -> tuple[Path, str] | None:
     """File and media type of a picture that this server holds; None for an address, another file, or nothing."""
-    if image is None or is_address(image):
-        return None
-    path = Path(image)
-    kind = MEDIA_TYPES.get(path.suffix.lower())
-    return (path, kind) if kind and path.is_file() else None
+    path = local_file(image, media)
+    kind = None if path is None else MEDIA_TYPES.get(path.suffix.lower())
+    return (path, kind) if path is not None and kind and path.is_file() else None

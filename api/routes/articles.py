@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Body, HTTPException, Request, Response
 from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
+from starlette.staticfiles import NotModifiedResponse
 
 from api import pictures
 from api.deps import WRITES, SessionsDep, SettingsDep
@@ -26,6 +27,7 @@ from recsys.settings import Settings
 router = APIRouter(prefix="/articles")
 
 MOST_ARTICLES = 1000
+AS_SENT = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}  # another picture may come to its address
 
 Sent = TypeVar("Sent", bound=ArticleIn)
 
@@ -97,13 +99,16 @@ def merge_article(article_id: PathId, body: MergeIn, sessions: SessionsDep) -> A
 @router.get(
     "/{article_id}/image", responses=documented(301, 404), response_class=FileResponse, dependencies=[needs("read")]
 )
-def get_image(article_id: PathId, sessions: SessionsDep, request: Request) -> FileResponse:
+def get_image(article_id: PathId, sessions: SessionsDep, settings: SettingsDep, request: Request) -> Response:
     """The picture of an article, where this server holds it; 301 to the one that goes on for an id that was merged."""
-    found = pictures.shown(_found(sessions, article_id, request, "get_image").image)
+    found = pictures.shown(_found(sessions, article_id, request, "get_image").image, settings.media)
     if found is None:
         raise NotKnownError(f"Article {article_id!r} has no picture on this server.")
     path, kind = found
-    return FileResponse(path, media_type=kind, headers={"X-Content-Type-Options": "nosniff"})
+    answer = FileResponse(path, media_type=kind, headers=AS_SENT, stat_result=path.stat())
+    if request.headers.get("if-none-match") == answer.headers["etag"]:
+        return NotModifiedResponse(answer.headers)
+    return answer
 
 
 def _with_file(sent: Sent, settings: Settings) -> Sent:

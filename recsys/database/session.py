@@ -174,7 +174,7 @@ def _check_schema(engine: Engine) -> None:
 
 def _set_pragmas(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy's begin event says BEGIN, see _begin
-    for pragma in (f"busy_timeout={BUSY * 1000:.0f}", "synchronous=NORMAL", "foreign_keys=ON"):
+    for pragma in (f"busy_timeout={BUSY * 1000:.0f}", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
     if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):  # it lasts; to set it again takes a lock
         connection.execute("PRAGMA journal_mode=WAL")

@@ -8,6 +8,7 @@ from pathlib import Path
 from recsys.domain import Timestamp, is_address
 from recsys.encoders.pictures import local_file
 
+MEDIA = "media"  # the folder beside it, of pictures that were sent
 NOWHERE = Path(os.devnull)  # for those to whom an address is no picture
 
 
@@ -20,7 +21,7 @@ class Fetched:
     def file(self, image: str | None) -> Path | None:
         """Where a picture lies on this machine, wherever it came from; None when it does not."""
         if image is None or not is_address(image):
-            return local_file(image)
+            return local_file(image, self.folder.parent / MEDIA)
         path = self._path(image)
         return path if path.is_file() else None
 

@@ -42,13 +42,19 @@ class BrokenPictureError(Exception):
     """A picture that is there and cannot be read; says why."""
 
 
-def local_file(image: str | None) -> Path | None:
-    """The file behind ``Article.image``; None for no picture, an http(s) address, or a path where nothing is."""
+def local_file(image: str | None, media: Path | None = None) -> Path | None:
+    """The file behind ``Article.image``; None for no picture, an http(s) address, or a path where nothing is.
+
+    What was kept in a media folder that was moved since lies in ``media``, which is where it is today.
+    """
     if not image or image.lower().startswith(("http://", "https://")):
         return None
+    path = Path(image)
     try:
-        path = Path(image)
-        return path if path.exists() else None
+        if path.exists():
+            return path
+        moved = None if media is None or path.parent.name != media.name else media / path.name
+        return moved if moved is not None and moved.exists() else None
     except (OSError, ValueError):  # a name too long for the file system, or with a NUL in it
         return None
 

@@ -38,7 +38,7 @@ def _of_readers(examples: Examples) -> dict[str, Bools]:
     history = (examples.history != NONE).sum(axis=1)
     return {
         "front_page": _column(examples, "front_page")[examples.offsets[:-1]] > 0,
-        "article_page": examples.context_article != NONE,
+        "article_page": _column(examples, "article_page")[examples.offsets[:-1]] > 0,
         "new_user": history == 0,
         "short_history": history < 5,
         "long_history": history >= 50,

@@ -1,6 +1,6 @@
 """Answers of the pipeline of which every article is in the catalogue at this very moment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,24 +62,34 @@ def answer_many(
     rules = pipeline.Rules(limit, settings.diversity, settings.section_cap, settings.tired_after, editors, exploration)
     waiting, answers, found = dict(enumerate(requests)), dict[int, pipeline.Answer](), dict[int, Article]()
     for _ in range(TRIES):
-        with live.lock:
-            ground = live.ground(model, at)
-            answered = pipeline.recommend_many(model, live.reader(), list(waiting.values()), rules, ground)
+        answered = _answered(live, model, list(waiting.values()), rules, at)
         answers.update(zip(waiting, answered, strict=True))
-        keys = {key for answer in answered for key in answer.keys.tolist()}
-        with stage("filter"):
-            found.update(current(articles.cards_by_key(session, keys), at))
+        found |= _there(session, {key for answer in answered for key in answer.keys.tolist()}, at)
         gone = {i: _unfit(answers[i].keys.tolist(), found, request.section, editors) for i, request in waiting.items()}
         count("filtered", "gone", sum(len(missing) for missing in gone.values()))
         waiting = {i: request for i, request in waiting.items() if gone[i]}
         if not waiting:
             break
         news = live.unread(session)[:MOST_NEWS]
-        found.update(current(articles.cards_by_key(session, news), at))
+        found |= _there(session, news, at)
         for i, request in waiting.items():
             waiting[i] = _without(request, gone[i] + _unfit(news, found, request.section, editors))
     answers |= {i: answers[i].without(gone[i]) for i in waiting}
     return Checked([answers[i] for i in range(len(requests))], found, editors)
+
+
+def _answered(
+    live: Live, model: Model, requests: Sequence[Request], rules: pipeline.Rules, at: Timestamp
+) -> list[pipeline.Answer]:
+    with live.lock:
+        ground = live.ground(model, at)
+        return pipeline.recommend_many(model, live.reader(), requests, rules, ground)
+
+
+def _there(session: Session, keys: Iterable[int], at: Timestamp) -> dict[int, Article]:
+    """Cards of those articles that are in the catalogue at this moment."""
+    with stage("filter"):
+        return current(articles.cards_by_key(session, keys), at)
 
 
 def current(found: dict[int, Article], at: Timestamp) -> dict[int, Article]:

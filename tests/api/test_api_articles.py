@@ -112,6 +112,9 @@ def test_an_uploaded_picture_is_kept_by_its_content_and_given_out(client, site):
     assert image.content == picture
     assert image.headers["content-type"] == "image/png"
     assert image.headers["x-content-type-options"] == "nosniff"
+    assert image.headers["cache-control"] == "no-cache"  # the next one has the same address
+    again = client.get("/v1/articles/n2/image", headers={"If-None-Match": image.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
 
 
 def test_only_pictures_on_this_server_are_given_out(client, site):

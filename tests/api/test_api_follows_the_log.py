@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
 from api.app import create_app
-from recsys.database import events
+from recsys.database import events, stretches
 from recsys.database.session import open_sessions, writing
 from recsys.domain import Click, Impression
 from recsys.encoders import expected_ids
@@ -44,7 +44,7 @@ def test_while_the_database_does_not_answer_the_process_tries_on(client, site, m
         raise OperationalError("SELECT", {}, Exception("gone"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(events, "read_new", away)
+        patch.setattr(stretches, "read_new", away)
         until(lambda: len(failures) > 1, 30)
     before = live.world.state.totals.sum()
     with writing(open_sessions(site)) as session:

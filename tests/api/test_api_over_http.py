@@ -11,14 +11,14 @@ from api_calls import event, ids, recommended, send, until
 from PIL import Image
 
 from recsys.encoders import expected_ids
-from recsys.lifecycle import worker as worker_room
+from recsys.lifecycle import keeper
 from recsys.lifecycle.keeper import Worker
 from recsys.serving.live import Live
 
 
 @pytest.fixture
 def worker(site, monkeypatch):
-    monkeypatch.setattr(worker_room, "PATIENCE", 300.0)  # on a busy machine it waits for its turn
+    monkeypatch.setattr(keeper, "PATIENCE", 300.0)  # on a busy machine it waits for its turn
     started = Worker(site)
     yield started
     started.stop()

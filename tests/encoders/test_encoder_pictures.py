@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from recsys.domain import Article
+from recsys.encoders.fetched import Fetched
 from recsys.encoders.image import ImageEncoder
 from recsys.encoders.pictures import MAX_BYTES, BrokenPictureError, decode, local_file
 
@@ -166,6 +167,16 @@ def test_what_is_not_there_is_missing(image: str | None, image_encoder: ImageEnc
     assert image_encoder.status(article) == "missing"
     assert image_encoder.content_hash(article) is None
     assert local_file(image) is None
+
+
+def test_a_picture_that_was_kept_is_found_where_its_folder_was_moved_to(tmp_path):
+    today = tmp_path / "moved" / "media"
+    today.mkdir(parents=True)
+    (today / "1.png").write_bytes(b"")
+    assert local_file("/home/of/before/media/1.png", today) == today / "1.png"
+    assert local_file("/home/of/before/media/2.png", today) is None
+    assert local_file("/somewhere/else/1.png", today) is None
+    assert Fetched(tmp_path / "moved" / "fetched").file("/home/of/before/media/1.png") == today / "1.png"
 
 
 def test_folders_pipes_and_huge_files_are_broken_at_once(tmp_path: Path, image_encoder: ImageEncoder) -> None:

@@ -13,7 +13,7 @@ from recsys.lifecycle.checks.visit import Check, Findings, Visit, error, warning
 from recsys.lifecycle.worker import LOCK
 from recsys.settings import Settings
 
-MOST_UNREAD = 0.02  # of the pictures
+NAMED = 3  # pictures
 OPENED = 50  # pictures that are opened to see why they fail
 FULL, NEARLY_FULL = 200e6, 2e9  # free bytes
 ASKED = 300.0  # seconds in which a worker takes the job that waits, unless it runs another one
@@ -59,14 +59,15 @@ def pictures(visit: Visit) -> Findings:
     if encoder is None:
         return
     looked_at, failed = health.pictures_read(visit.session, encoder)
-    if failed <= MOST_UNREAD * looked_at:
+    if not failed:
         return
     unread = health.unread_pictures(visit.session, encoder, OPENED)
     with quiet_pillow():
         reasons = Counter(_reason(image, Fetched(visit.settings.fetched)) for image in unread)
     told = ", ".join(f"{number} {reason}" for reason, number in reasons.most_common())
     yield warning(
-        f"{failed:,} of {looked_at:,} pictures could not be read; of the newest {len(unread)}: {told}.",
+        f"{failed:,} of {looked_at:,} pictures could not be read; of the newest {len(unread)}: {told}, such as "
+        f"{', '.join(unread[:NAMED])}.",
         "Send pictures as files that are there (JPEG, PNG, WebP), at addresses that this host may fetch, and run "
         "`recsys encode`.",
     )
