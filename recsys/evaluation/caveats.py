@@ -5,7 +5,7 @@ import numpy as np
 from recsys.columns import EventLog, Floats, Ints
 from recsys.domain import Timestamp
 from recsys.evaluation.bootstrap import FEWEST_USERS
-from recsys.features.ripe import KNOWN, patience
+from recsys.features.ripe import KNOWN, end, patience
 
 YOUNG = 0.02  # of the lists; fewer move no figure
 
@@ -25,14 +25,10 @@ def _few(users: Ints) -> list[str]:
 
 def _young(log: EventLog, lists: Floats) -> list[str]:
     wait = patience(log)
-    young = int((lists > _end(log) - wait).sum())
+    young = int((lists > end(log) - wait).sum())
     if young <= YOUNG * len(lists):
         return []
     return [
         f"{young:,} of {len(lists):,} lists are younger than the {wait / 3600:.1f} hours after which {KNOWN:.0%} of "
         "clicks are known, and what will be clicked in them counts as not clicked: end the window before, with --until."
     ]
-
-
-def _end(log: EventLog) -> Timestamp:
-    return max(float(part.known_at.max(initial=-np.inf)) for part in (log.impressions, log.clicks))

@@ -15,17 +15,22 @@ def ripe_until(log: EventLog, since: Timestamp, until: Timestamp) -> Timestamp:
     In younger ones nothing is clicked yet, or not all that will be. As examples they would teach that less is clicked
     than is, the more so as the newest lists are those by which chances are calibrated.
     """
-    lists = log.impressions.known_at
+    lists, wait = log.impressions.known_at, patience(log)
     lists = lists[lists >= since]
-    if not len(lists):
+    if wait == 0 or not len(lists):
         return until
-    return max(until - patience(log), float(lists[int(len(lists) * (1 - MOST))]))
+    return max(min(until, end(log)) - wait, float(lists[int(len(lists) * (1 - MOST))]))
 
 
 def patience(log: EventLog) -> float:
     """Seconds after which a list's clicks are known, KNOWN of them; 0 in a log without clicks in lists."""
     waited = delays(log)
     return float(np.quantile(waited, KNOWN)) if len(waited) else 0.0
+
+
+def end(log: EventLog) -> Timestamp:
+    """When the newest event of a log became known; -inf in an empty one."""
+    return max(float(part.known_at.max(initial=-np.inf)) for part in (log.impressions, log.clicks))
 
 
 def delays(log: EventLog) -> Floats:

@@ -9,7 +9,7 @@ import pytest
 from made_week import made_week
 
 from recsys.columns import NONE, EventLog, between
-from recsys.features.ripe import KNOWN, delays, ripe_until
+from recsys.features.ripe import KNOWN, delays, end, ripe_until
 from recsys.training.fit import TrainingSet, head_inputs
 from recsys.training.towers import FitConfig
 
@@ -48,8 +48,9 @@ def test_how_long_clicks_took(week: TrainingSet) -> None:
 def test_lists_wait_for_as_long_as_nearly_all_clicks_take(week: TrainingSet) -> None:
     data = delayed(week, LATE)
     ripe = ripe_until(data.log, -np.inf, END)
-    assert (delays(data.log) <= END - ripe).mean() == pytest.approx(KNOWN, abs=0.01)
-    assert END - LATE - made_world.HOUR < ripe <= END - LATE
+    last = end(data.log)
+    assert (delays(data.log) <= last - ripe).mean() == pytest.approx(KNOWN, abs=0.01)
+    assert last - LATE - made_world.HOUR < ripe <= last - LATE
 
 
 def test_examples_are_clicked_as_often_as_if_nothing_was_late(week: TrainingSet) -> None:
@@ -60,6 +61,12 @@ def test_half_of_the_lists_are_examples_whatever_clicks_take(week: TrainingSet) 
     data = delayed(week, 2.5 * made_world.DAY)
     times = data.log.impressions.known_at
     assert (times < ripe_until(data.log, -np.inf, END)).mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_an_end_beyond_the_log_makes_no_list_older(week: TrainingSet) -> None:
+    later = ripe_until(week.log, -np.inf, END + made_world.DAY)
+    assert later == pytest.approx(ripe_until(week.log, -np.inf, END), abs=made_world.HOUR)
+    assert later < week.log.impressions.known_at[-1]
 
 
 def test_without_clicks_in_lists_nothing_waits(week: TrainingSet) -> None:
