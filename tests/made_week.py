@@ -7,6 +7,7 @@ from pathlib import Path
 import made_world
 import numpy as np
 
+from recsys.columns import NONE, EventLog, between
 from recsys.encoders import expected_ids
 from recsys.lifecycle.loading import indexable
 from recsys.pipeline.load import load_dataset
@@ -33,3 +34,12 @@ def made_week(home: Path, until: float) -> Iterator[TrainingSet]:
         bounce=settings.bounce,
     )
     sessions.kw["bind"].dispose()
+
+
+def delayed(data: TrainingSet, seconds: float) -> TrainingSet:
+    """The same week, but every click in a list becomes known so much later, if at all before the end."""
+    clicks = data.log.clicks
+    known_at = clicks.known_at + seconds * (clicks.impression != NONE)
+    order = np.argsort(known_at, kind="stable")
+    later = replace(clicks.take(order), known_at=known_at[order])
+    return replace(data, log=between(EventLog(data.log.impressions, later), -np.inf, data.until))

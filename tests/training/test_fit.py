@@ -6,7 +6,7 @@ from dataclasses import replace
 import made_world
 import numpy as np
 import pytest
-from made_week import made_week
+from made_week import delayed, made_week
 
 from recsys.columns import NONE, EventLog, Floats32, Ints
 from recsys.domain import RecsysError
@@ -14,7 +14,7 @@ from recsys.features.ripe import ripe_until
 from recsys.pipeline.model import Heads, Model
 from recsys.pipeline.scorer import input_names
 from recsys.training import fit as fit_room
-from recsys.training.fit import SLICES, TrainingSet, fit
+from recsys.training.fit import SLICES, TrainingSet, fit, head_inputs
 from recsys.training.grades import SETTLED
 from recsys.training.heads import HeadConfig, Lists
 from recsys.training.towers import FitConfig
@@ -160,6 +160,14 @@ def test_a_later_since_gives_fewer_lists_with_the_same_rows(
     assert model.since == middle
     kept = examples(replace(training, since=middle))
     assert len(spy.lists[0]) == kept == model.metrics["lists"]
+
+
+def test_examples_are_clicked_as_often_however_late_that_becomes_known(training: TrainingSet) -> None:
+    def clicked(data: TrainingSet) -> float:
+        _, lists = head_inputs(data, towers=FitConfig(max_steps=1, batch=32, uniform=8))
+        return float((np.add.reduceat(lists.labels, lists.offsets[:-1]) > 0).mean())
+
+    assert clicked(delayed(training, 12 * made_world.HOUR)) == pytest.approx(clicked(training), abs=0.02)
 
 
 def test_the_same_seed_gives_the_same_weights(training: TrainingSet) -> None:
