@@ -6,6 +6,7 @@ from recsys.columns import EventLog, Floats
 from recsys.domain import Timestamp
 
 KNOWN = 0.95  # of the clicks in a list, after so long as lists are given
+FEW = 0.002  # of the lists may be too young without moving anything: a fiftieth of those that calibrate
 MOST = 0.5  # of the lists may be too young; where clicks take longer than that, one must learn from what there is
 
 
@@ -19,7 +20,8 @@ def ripe_until(log: EventLog, since: Timestamp, until: Timestamp) -> Timestamp:
     lists = lists[lists >= since]
     if wait == 0 or not len(lists):
         return until
-    return max(min(until, end(log)) - wait, float(lists[int(len(lists) * (1 - MOST))]))
+    ripe = max(min(until, end(log)) - wait, float(lists[int(len(lists) * (1 - MOST))]))
+    return until if (lists >= ripe).mean() <= FEW else ripe
 
 
 def patience(log: EventLog) -> float:

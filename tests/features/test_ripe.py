@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsys.columns import NONE, ClickColumns, EventLog, ImpressionColumns, between
-from recsys.features.ripe import KNOWN, delays, end, patience, ripe_until
+from recsys.features.ripe import FEW, KNOWN, delays, end, patience, ripe_until
 
 HOUR, DAY = 3600.0, 86400.0
 END = 3 * DAY
@@ -56,8 +56,14 @@ def test_half_of_the_lists_are_examples_whatever_clicks_take() -> None:
 
 
 def test_an_end_beyond_the_log_makes_no_list_older() -> None:
-    log = made()
+    log = made(LATE)
     assert ripe_until(log, -np.inf, END + DAY) == ripe_until(log, -np.inf, END) < log.impressions.known_at[-1]
+
+
+def test_few_young_lists_are_left_where_they_are() -> None:
+    log = made()
+    assert 0 < (log.impressions.known_at > end(log) - patience(log)).sum() <= FEW * 2000
+    assert ripe_until(log, -np.inf, END) == END
 
 
 def test_without_clicks_in_lists_nothing_waits() -> None:
