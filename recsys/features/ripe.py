@@ -6,7 +6,7 @@ from recsys.columns import EventLog, Floats
 from recsys.domain import Timestamp
 
 KNOWN = 0.95  # of the clicks in a list, after so long as lists are given
-FEW = 0.002  # of the lists may be too young without moving anything: a fiftieth of those that calibrate
+FEW = 0.005  # of the lists may be too young without moving much: a twentieth of those that calibrate
 MOST = 0.5  # of the lists may be too young; where clicks take longer than that, one must learn from what there is
 
 
