@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PACKAGED_TEXT_ENCODER = "all-MiniLM-L6-v2"
 PACKAGED_IMAGE_ENCODER = "tf_efficientnet_lite0"
+MEDIA = "media"  # the folder of pictures that were sent, wherever the home is moved to
 
 
 class Settings(BaseSettings):
@@ -130,7 +131,7 @@ class Settings(BaseSettings):
     @property
     def media(self) -> Path:
         """Folder of uploaded pictures."""
-        return self.home / "media"
+        return self.home / MEDIA
 
 
 def bundled(name: str) -> Path:

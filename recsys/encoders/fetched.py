@@ -7,8 +7,8 @@ from pathlib import Path
 
 from recsys.domain import Timestamp, is_address
 from recsys.encoders.pictures import local_file
+from recsys.settings import MEDIA
 
-MEDIA = "media"  # the folder beside it, of pictures that were sent
 NOWHERE = Path(os.devnull)  # for those to whom an address is no picture
 
 

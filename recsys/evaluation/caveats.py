@@ -20,7 +20,7 @@ def _few(users: Ints) -> list[str]:
     count = len(np.unique(users))
     if count >= FEWEST_USERS:
         return []
-    return [f"The lists are of {count} users: of fewer than {FEWEST_USERS}, intervals are too narrow."]
+    return [f"Fewer than {FEWEST_USERS} users ({count}): the intervals are too narrow."]
 
 
 def _young(log: EventLog, lists: Floats) -> list[str]:

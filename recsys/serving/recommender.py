@@ -137,11 +137,11 @@ class Recommender:
         """
         with self.sessions() as session:
             model = model_for(self.live, session, user_id)
-        if model.heads is None:
-            raise NotPossibleError(
-                "The live model was trained without impressions and predicts no clicks: train on a log that has them."
-            )
-        with self.sessions() as session:
+            if model.heads is None:
+                raise NotPossibleError(
+                    "The live model was trained without impressions and predicts no clicks: train on a log that has "
+                    "them."
+                )
             request = self._request(session, user_id, context, time.time(), None, ())
             names = _catalogued(session, article_ids)
         listed = np.array(list(names), np.int64)

@@ -70,6 +70,6 @@ def test_lists_whose_clicks_may_still_come_are_told(settings: Settings, world: S
         events.add_impressions(session, shown)
         events.add_clicks(session, slow)
     (few, young) = evaluate(world, settings, since=END).summary["warnings"]
-    assert "1 users" in few
+    assert "Fewer than 20 users (1)" in few
     assert "younger than the" in young
     assert "--until" in young
