@@ -1,7 +1,6 @@
 """Runs a retraining as a job: held by signs of life, with its progress told, in this process or in one of its own.
 
-``python -m recsys.lifecycle.jobs`` is such a process; the worker starts it. Its settings come as a line on standard
-input, whose end is the order to stop.
+``python -m recsys.lifecycle.jobs`` is such a process; the worker starts it, see ``recsys.lifecycle.child``.
 """
 
 import logging
@@ -13,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from logging.config import dictConfig
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -21,12 +19,13 @@ from typing import Any, NoReturn
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from recsys import logs
 from recsys.database import jobs
 from recsys.database.jobs import RETRAIN
 from recsys.database.session import Sessions, open_sessions, writing
 from recsys.domain import RecsysError, Timestamp
+from recsys.lifecycle import child
 from recsys.lifecycle.retrain import Retrained, retrain
+from recsys.processes import is_alive
 from recsys.settings import Settings
 from recsys.training.fit import Report
 
@@ -35,7 +34,7 @@ log = logging.getLogger("recsys.lifecycle.jobs")  # also where it runs as __main
 BEAT = 1.0  # seconds between two signs of life
 NICENESS = 5  # beyond the worker's own
 STOPPED = "It was stopped by hand."
-KILLED = "Its process {owner} was killed or lost its machine: ask again."
+KILLED = "Its process {owner} was killed, or could not write why it ended: ask again."
 
 
 class Lease:
@@ -110,14 +109,11 @@ def retrain_now(
 
 def main() -> None:
     """Run the retraining that waits, if one does and nobody else was faster."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # one at the terminal goes to the worker's parent, which stops both
     signal.signal(signal.SIGTERM, _stop)
-    settings = Settings.model_validate_json(sys.stdin.buffer.readline())
-    dictConfig(logs.config(settings.log_format))
-    threading.Thread(target=_await_end_of_input, daemon=True).start()
-    os.nice(NICENESS)
-    sessions = open_sessions(settings)
     try:
+        settings = child.begin(at_end_of_input=lambda: os.kill(os.getpid(), signal.SIGTERM))
+        os.nice(NICENESS)
+        sessions = open_sessions(settings)
         done = _run(sessions, settings.model_copy(update={"threads": 1}), jobs.take, None)
         if done is not None:
             log.info("%s", done.sentence)
@@ -204,26 +200,12 @@ def _host() -> str:
 
 def _dead(owner: str) -> bool:
     host, _, number = owner.rpartition(":")
-    if host != _host():
-        return False
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+    return host == _host() and not is_alive(int(number))
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what is cleared away now must not be interrupted
     raise KeyboardInterrupt
-
-
-def _await_end_of_input() -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
 """Starts the retrainings that were asked for or are due, each in a process of its own, and says how they ended."""
 
 import logging
-import os
 import subprocess
-import sys
 import threading
 from contextlib import suppress
 
@@ -14,12 +12,13 @@ from recsys.database import jobs, models
 from recsys.database.jobs import RETRAIN
 from recsys.database.session import Sessions, writing
 from recsys.domain import RecsysError, Timestamp
+from recsys.lifecycle import child
 from recsys.lifecycle.jobs import bury_dead
 from recsys.settings import Settings
 
 log = logging.getLogger(__name__)
 
-COMMAND = [sys.executable, "-m", "recsys.lifecycle.jobs"]
+JOBS = "recsys.lifecycle.jobs"
 EVERY = 0.5  # seconds between two looks for what was asked
 HOUR = 3600.0
 AFTER_FAILURE = 1.0  # hours after which a retraining of the schedule is tried again
@@ -50,21 +49,22 @@ def due(session: Session, every: float, now: Timestamp) -> bool:
 
 
 def _follow(sessions: Sessions, settings: Settings, stop: threading.Event) -> None:
-    child: subprocess.Popen[bytes] | None = None
-    failures = 0  # one after the other; a process that ends before it took its job would be started for ever
-    while not stop.wait(min(EVERY * 2**failures, LONGEST_PAUSE)):
+    running: subprocess.Popen[bytes] | None = None  # ends when this process does, however that ends
+    dead, failures = 0, 0  # one after the other; a process that ends before it took its job would be started for ever
+    while not stop.wait(min(EVERY * 2 ** max(dead, failures), LONGEST_PAUSE)):
         try:
-            if child is not None and child.poll() is not None:
-                failures = min(failures + 1, MOST_FAILURES) if child.returncode else 0
-                child = None
-            elif child is None:
+            if running is not None and running.poll() is not None:
+                dead = min(dead + 1, MOST_FAILURES) if running.returncode else 0
+                running = None
+            elif running is None:
                 bury_dead(sessions)
-                child = _started(settings) if _wanted(sessions, settings) else None
+                running = child.start(JOBS, settings, ONE_THREAD) if _wanted(sessions, settings) else None
+            failures = 0
         except (RecsysError, SQLAlchemyError, OSError) as error:
             failures = min(failures + 1, MOST_FAILURES)
             log.warning("jobs could not be looked for, trying again: %s", error)
-    if child is not None:
-        _stop(child)
+    if running is not None:
+        child.stop(running, PATIENCE)  # it hands its job back, to wait for the next worker
 
 
 def _wanted(sessions: Sessions, settings: Settings) -> bool:
@@ -79,24 +79,3 @@ def _wanted(sessions: Sessions, settings: Settings) -> bool:
         job_id = jobs.ask(session, RETRAIN, now)
         log.info("the schedule asks for a retraining: job %s", job_id)
     return True
-
-
-def _started(settings: Settings) -> subprocess.Popen[bytes]:
-    """A process that takes the job which waits. It ends when this one does, however that ends."""
-    process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, env={**os.environ, **ONE_THREAD})
-    assert process.stdin is not None
-    process.stdin.write(settings.model_dump_json().encode() + b"\n")
-    process.stdin.flush()
-    return process
-
-
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    """End a retraining, which hands its job back to wait for the next worker."""
-    child.terminate()
-    try:
-        child.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-    assert child.stdin is not None
-    child.stdin.close()

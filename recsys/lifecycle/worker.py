@@ -9,17 +9,16 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from logging.config import dictConfig
-from signal import SIG_IGN, SIGINT, SIGTERM, signal
+from signal import SIGTERM, signal
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from recsys import logs
 from recsys.database import articles, served, vectors
 from recsys.database.session import Sessions, open_sessions, writing
 from recsys.domain import RecsysError
 from recsys.encoders import Encoder, ViewEncoder, load_encoders, warm_up, with_views
 from recsys.encoders.fetched import Fetched
+from recsys.lifecycle import child
 from recsys.lifecycle.checkpoints import follow_checkpoints
 from recsys.lifecycle.encode import EncodeReport, encode_new
 from recsys.lifecycle.fetching import follow_pictures
@@ -77,24 +76,15 @@ def run_worker(settings: Settings, stop: threading.Event, polite: Polite = lambd
 
 
 def main() -> None:
-    """Run as a process of its own: settings come as a line on standard input, whose end is the order to stop."""
-    signal(SIGINT, SIG_IGN)  # an interrupt at the terminal goes to the parent, which stops this process
-    settings = Settings.model_validate_json(sys.stdin.buffer.readline())
-    dictConfig(logs.config(settings.log_format))
+    """Run as a process of its own, see ``recsys.lifecycle.child``."""
     stop = threading.Event()
     signal(SIGTERM, lambda _number, _frame: stop.set())
-    threading.Thread(target=_await_end_of_input, args=[stop], daemon=True).start()
+    settings = child.begin(at_end_of_input=stop.set)
     try:
         run_worker(settings, stop, lambda: os.nice(NICENESS))  # on Linux of one thread; elsewhere all of them get it
     except RecsysError as error:
         log.error("%s", error)  # noqa: TRY400 - the sentence says it all
         sys.exit(1)
-
-
-def _await_end_of_input(stop: threading.Event) -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    stop.set()
 
 
 @contextmanager
@@ -169,9 +159,12 @@ def _load(encoders: Sequence[Encoder], stop: threading.Event) -> None:
     for encoder in encoders:
         try:
             warm_up(encoder)
-        except (RecsysError, OSError, RuntimeError) as error:  # said again when an article needs it
-            if not stop.is_set():
-                log.warning("the encoder of the %s is not ready: %s", encoder.modality, error)
+        except Exception as error:
+            if stop.is_set():  # whatever failed, failed as the process took down what this thread was importing
+                return
+            if not isinstance(error, (RecsysError, OSError, RuntimeError)):
+                raise
+            log.warning("the encoder of the %s is not ready: %s", encoder.modality, error)  # again when one needs it
 
 
 def _tidy(sessions: Sessions, settings: Settings) -> None:

@@ -129,19 +129,19 @@ class TestBesideALiveVersion:
     )
     def test_retraining(self, cli: Cli, site: Settings, place: Place, recorded: int) -> None:
         before, (version,) = self.answer(cli), self.check(cli, site)
-        killed_at(place, cli.home, "retrain")
+        killed_at(place, cli.home, "retrain", "--full")
         assert len(self.check(cli, site)) == 1 + recorded
         assert cli.json("models")["live"] == version
         assert self.answer(cli) == before
         cli.monkeypatch.setattr(train_room, "fit", made_training.quick_fit)
-        again = cli.json("retrain")
+        again = cli.json("retrain", "--full")
         assert cli.json("models")["live"] == (again["version"] if again["promoted"] else version)
         assert not list(site.snapshots.glob(".*"))
 
     def test_a_retraining_that_was_killed_at_its_end_is_done(self, cli: Cli, site: Settings) -> None:
         """The job's result is in the transaction that promotes or rejects, so that no kill comes between them."""
         (version,) = self.check(cli, site)
-        killed_at(Place(RETRAIN, "_carry_out"), cli.home, "retrain")
+        killed_at(Place(RETRAIN, "_carry_out"), cli.home, "retrain", "--full")
         (done,) = newest_jobs(site)
         candidate = cli.json("models")["versions"][-1]
         assert (done.status, (done.result or {})["version"]) == ("done", candidate["version"])

@@ -88,8 +88,8 @@ def test_a_database_that_is_full(cli: Cli, tmp_path: Path) -> None:
     assert {"articles": 20, "impressions": 300, "clicks": 300}.items() <= stored(cli.home).items()
 
 
-@pytest.mark.parametrize("command", ["train", "retrain"])
-def test_a_disk_that_is_full_as_the_snapshot_is_written(quick: Cli, site: Settings, command: str) -> None:
+@pytest.mark.parametrize("command", [("train",), ("retrain", "--full")], ids=["train", "retrain"])
+def test_a_disk_that_is_full_as_the_snapshot_is_written(quick: Cli, site: Settings, command: tuple[str, ...]) -> None:
     before, listed = stored(quick.home), quick.json("models")
 
     def full(_tensors: object, path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_disk_that_is_full_as_the_snapshot_is_written(quick: Cli, site: Settin
 
     with quick.monkeypatch.context() as patch:
         patch.setattr(snapshot, "save_file", full)
-        said = quick.fails(command)
+        said = quick.fails(*command)
     assert "No space left on device" in said
     assert "MB are free" in said
     assert stored(quick.home) == before

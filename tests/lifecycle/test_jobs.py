@@ -205,6 +205,36 @@ def test_the_worker_runs_what_waits_in_a_process_of_its_own(sessions: Sessions, 
     assert ended.owner != this_process()
 
 
+class Impatient(threading.Event):
+    """Waits for nothing, notes for how long it should have, and is set after so many waits."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most, self.waits = most, list[float]()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout or 0.0)
+        return len(self.waits) > self.most
+
+
+def test_after_a_database_that_was_away_jobs_are_looked_for_as_often_as_before(
+    sessions: Sessions, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([RecsysError("away"), RecsysError("away"), False, False])
+
+    def wanted(*_: object) -> bool:
+        found = next(looks)
+        if isinstance(found, RecsysError):
+            raise found
+        return found
+
+    monkeypatch.setattr(schedule, "_wanted", wanted)
+    stop = Impatient(4)
+    schedule.follow_jobs(sessions, settings, stop).join(30)
+    every = schedule.EVERY
+    assert stop.waits == [every, 2 * every, 4 * every, every, every]
+
+
 SLEEPER = """
 import os, sys, time
 from recsys.lifecycle import jobs

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from recsys.database.session import upgrade
-from recsys.lifecycle import keeper
+from recsys.lifecycle import child, keeper
 from recsys.lifecycle.checks.host import worker_runs
 from recsys.lifecycle.keeper import Worker
 
@@ -38,7 +38,7 @@ def test_a_killed_worker_is_replaced_and_the_next_one_stops(settings, monkeypatc
 def test_one_that_dies_at_once_is_started_ever_later(settings, monkeypatch, caplog):
     monkeypatch.setattr(keeper, "LOOK", 0.01)
     monkeypatch.setattr(keeper, "PAUSE", 0.02)
-    monkeypatch.setattr(keeper.sys, "executable", "/bin/false")
+    monkeypatch.setattr(child.sys, "executable", "/bin/false")
     with caplog.at_level(logging.ERROR):
         worker = Worker(settings)
         until(lambda: len(caplog.messages) >= 3)
@@ -50,7 +50,7 @@ def test_one_that_dies_at_once_is_started_ever_later(settings, monkeypatch, capl
 def test_that_none_can_be_started_is_said_and_tried_again(settings, monkeypatch, caplog):
     monkeypatch.setattr(keeper, "LOOK", 0.01)
     monkeypatch.setattr(keeper, "PAUSE", 0.01)
-    monkeypatch.setattr(keeper.sys, "executable", "/bin/false")
+    monkeypatch.setattr(child.sys, "executable", "/bin/false")
     worker = Worker(settings)
     monkeypatch.setattr(subprocess, "Popen", _refuse)
     until(lambda: caplog.text.count("no worker could be started") >= 2)
