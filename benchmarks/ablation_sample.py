@@ -25,7 +25,6 @@ from recsys.evaluation import metrics
 from recsys.evaluation.evaluate import scores
 from recsys.features.examples import Examples
 from recsys.features.replay import Replay
-from recsys.lifecycle.loading import indexable
 from recsys.pipeline.content import Content
 from recsys.pipeline.histories import Windows
 from recsys.pipeline.load import Dataset
@@ -101,7 +100,7 @@ class SampleTrials:
         model = trained(self.settings, data, until, seed, config_of(condition))
         replay = Replay(data.attributes, data.users, live_hours=self.settings.live_hours)
         examples = replay.run(data.log, score_from=until, score_until=end)
-        return Trained(model, examples, data.content, indexable(data))
+        return Trained(model, examples, data.content, data.catalogue.present)
 
     def _weights(self, parts: Sequence[Condition]) -> Weights:
         """The best on the last days of the training window, with seed 0 for all seeds."""

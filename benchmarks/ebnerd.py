@@ -19,7 +19,6 @@ from recsys.features.replay import Replay
 from recsys.ingest.importer import import_path
 from recsys.lifecycle.encode import encode_new
 from recsys.lifecycle.judging import window_of
-from recsys.lifecycle.loading import indexable
 from recsys.pipeline.histories import Windows
 from recsys.pipeline.load import Dataset, load_dataset
 from recsys.settings import Settings
@@ -73,12 +72,7 @@ class Week:
 
     def training_set(self) -> TrainingSet:
         """What ``recsys train --until`` trains on."""
-        data = self.known
-        return TrainingSet(
-            log=data.log, attributes=data.attributes, content=data.content, users=data.users, indexed=indexable(data),
-            encoders=expected_ids(self.settings), since=-np.inf, until=self.split, live_hours=self.settings.live_hours,
-            bounce=self.settings.bounce,
-        )  # fmt: skip
+        return TrainingSet.of(self.known, self.settings, expected_ids(self.settings), until=self.split)
 
     def _loaded(self, until: Timestamp) -> Dataset:
         limit = self.settings.robot_clicks_per_hour

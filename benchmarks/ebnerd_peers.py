@@ -17,7 +17,7 @@ from recsys.features.examples import Examples
 from recsys.features.features import FEATURES
 from recsys.pipeline.model import Views
 from recsys.training.fit import head_inputs
-from recsys.training.heads import Lists
+from recsys.training.lists import Lists
 from recsys.training.towers import FitConfig, TowerConfig
 
 HALF_LIVES = ("30m", "2h", "8h", "24h", "72h")  # of the fold's counters

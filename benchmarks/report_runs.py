@@ -22,7 +22,6 @@ from recsys.features.features import FEATURES
 from recsys.ingest.importer import import_path
 from recsys.lifecycle.encode import encode_new
 from recsys.lifecycle.judging import window_of
-from recsys.lifecycle.loading import indexable
 from recsys.pipeline.load import Dataset, load_dataset
 from recsys.pipeline.model import Model
 from recsys.settings import Settings, bundled
@@ -87,11 +86,8 @@ def load(kind: str, folder: Path, home: Path, seed: int) -> Log:
 
 def trained(settings: Settings, data: Dataset, until: Timestamp, seed: int) -> Model:
     """The product's own training on what was known before ``until``."""
-    training = TrainingSet(
-        log=between(data.log, -np.inf, until), attributes=data.attributes, content=data.content, users=data.users,
-        indexed=indexable(data), encoders=expected_ids(settings), since=-np.inf, until=until,
-        live_hours=settings.live_hours, bounce=settings.bounce,
-    )  # fmt: skip
+    known = replace(data, log=between(data.log, -np.inf, until))
+    training = TrainingSet.of(known, settings, expected_ids(settings), until=until)
     return fit(training, version="report", seed=seed, fusion=settings.fusion)
 
 

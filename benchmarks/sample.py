@@ -31,7 +31,6 @@ from recsys.features.features import AGES, COUNTERS, FEATURES, SHARES
 from recsys.ingest.importer import import_path
 from recsys.lifecycle.encode import encode_new
 from recsys.lifecycle.judging import window_of
-from recsys.lifecycle.loading import indexable
 from recsys.pipeline.content import Content
 from recsys.pipeline.load import Dataset, load_dataset, signatures
 from recsys.pipeline.model import Model
@@ -98,11 +97,8 @@ def split_of(data: Dataset) -> float:
 
 def trained(settings: Settings, data: Dataset, until: float, seed: int, towers: FitConfig = FitConfig()) -> Model:
     """The product's own training on what was known before ``until``."""
-    training = TrainingSet(
-        log=between(data.log, -np.inf, until), attributes=data.attributes, content=data.content, users=data.users,
-        indexed=indexable(data), encoders={}, since=-np.inf, until=until, live_hours=settings.live_hours,
-        bounce=settings.bounce,
-    )  # fmt: skip
+    known = replace(data, log=between(data.log, -np.inf, until))
+    training = TrainingSet.of(known, settings, expected_ids(settings), until=until)
     return fit(training, version="benchmark", seed=seed, towers=towers)
 
 

@@ -161,7 +161,7 @@ def _heads(model: Model, rows: Floats32) -> Callable[[Taste], None]:
 
 
 def _listwise(head: ListwiseHead, shown: torch.Tensor, listed: torch.Tensor) -> None:
-    head(shown, listed)
+    head(shown, listed, torch.tensor([len(shown)]))
 
 
 def _median(work: Callable[[Taste], None], wanted: list[Taste]) -> float:

@@ -98,6 +98,12 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.article_ids)
 
+    @property
+    def present(self) -> Ints:
+        """Keys (m,) of the articles that are not deleted, rising."""
+        keys: Ints = np.flatnonzero(self.expires_at > -np.inf)
+        return keys
+
     def here(self, at: float) -> Bools:
         """Which articles (n,) are published and not expired at an instant; what has no date was always there."""
         return ~(self.published_at > at) & (self.expires_at > at)

@@ -9,7 +9,6 @@ import numpy as np
 
 from recsys.columns import NONE, EventLog, between
 from recsys.encoders import expected_ids
-from recsys.lifecycle.loading import indexable
 from recsys.pipeline.load import load_dataset
 from recsys.training.fit import TrainingSet
 
@@ -21,18 +20,8 @@ def made_week(home: Path, until: float) -> Iterator[TrainingSet]:
     with sessions() as session:
         data = load_dataset(session, encoders, until=until)
     few = {name: np.ascontiguousarray(v[:, :24]) for name, v in data.content.vectors.items()}
-    yield TrainingSet(
-        log=data.log,
-        attributes=data.attributes,
-        content=replace(data.content, vectors=few),
-        users=data.users,
-        indexed=indexable(data),
-        encoders=encoders,
-        since=-np.inf,
-        until=until,
-        live_hours=settings.live_hours,
-        bounce=settings.bounce,
-    )
+    narrow = replace(data, content=replace(data.content, vectors=few))
+    yield TrainingSet.of(narrow, settings, encoders, until=until)
     sessions.kw["bind"].dispose()
 
 

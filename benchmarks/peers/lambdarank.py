@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 
 from recsys.columns import Floats, Floats32, Ints
 from recsys.pipeline.scorer import listwise_inputs
-from recsys.training.heads import Lists
+from recsys.training.lists import Lists
 
 Inputs = Callable[[Floats32, Ints], Floats32]  # pointwise rows and offsets -> what the trees see
 

@@ -19,7 +19,7 @@ from recsys.model import arrays
 from recsys.pipeline import affinity
 from recsys.pipeline.model import Model
 from recsys.pipeline.recommend import Rules
-from recsys.pipeline.scorer import assemble, listwise_inputs
+from recsys.pipeline.scorer import assemble, judged_lists
 
 RANKING = ("auc", "mrr", "ndcg@5", "ndcg@10")
 FIRST_STAGE = "ndcg@10_of_the_first_stage"  # which orders answers, from many more candidates than a logged list has
@@ -133,21 +133,10 @@ def _listwise(model: Model, rows: Floats32, offsets: Ints) -> tuple[Floats32, Fl
     for start in range(0, len(offsets) - 1, BLOCK):
         some = offsets[start : start + BLOCK + 1]
         part = slice(some[0], some[-1])
-        items, lists = listwise_inputs(rows[part], some - some[0])
-        logits[part], outside = arrays.listwise(model.heads.listwise, items, lists)
-        probabilities[part] = choice_probabilities(logits[part], outside, some - some[0])
+        logits[part], probabilities[part] = judged_lists(model.heads.listwise, rows[part], some - some[0])
     return logits, probabilities
 
 
 def _pointwise(model: Model, rows: Floats32) -> Floats32:
     assert model.heads is not None
     return arrays.pointwise(model.heads.pointwise, rows)
-
-
-def choice_probabilities(logits: Floats32, outside: Floats32, offsets: Ints) -> Floats32:
-    """Softmax of each list's logits (rows,) together with its outside option (lists,)."""
-    lengths = np.diff(offsets)
-    highest = np.maximum(np.maximum.reduceat(logits, offsets[:-1]), outside)
-    weights = np.exp(logits - np.repeat(highest, lengths))
-    total = np.add.reduceat(weights, offsets[:-1]) + np.exp(outside - highest)
-    return np.asarray(weights / np.repeat(total, lengths), np.float32)

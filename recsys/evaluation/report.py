@@ -1,4 +1,4 @@
-"""Tables of figures, for the terminal and for documents.
+"""Tables of figures for the terminal.
 
 A row of figures is a dict of column name -> text, Python number or nothing; its entry ``confidence``, if there, maps a
 column's name to the interval (low, high) that is shown beside the number.
@@ -22,16 +22,6 @@ def table(figures: Sequence[Figures], columns: Sequence[str]) -> Table:
     for row in figures:
         result.add_row(*(Text(_cell(row, column)) for column in columns))
     return result
-
-
-def markdown(figures: Sequence[Figures], columns: Sequence[str]) -> str:
-    """The rows as a GitHub-flavoured markdown table that ends with a newline, numbers to the right."""
-    rules = ["---:" if _is_numeric(figures, column) else "---" for column in columns]
-    rows = [[_cell(row, column) for column in columns] for row in figures]
-    escaped = [
-        [cell.replace("|", "\\|").replace("\n", " ") for cell in cells] for cells in [list(columns), rules, *rows]
-    ]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in escaped)
 
 
 def number(value: float) -> str:

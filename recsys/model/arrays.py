@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from torch import nn
 
-from recsys.columns import Bools, Floats32
+from recsys.columns import Bools, Floats32, Ints
 from recsys.model.ranking_head import ListwiseHead, PointwiseHead, Standardise
 from recsys.model.user_tower import AGE_KNOTS, AGE_STEP, BlockwiseUserTower, Recency, UserTower
 
@@ -26,10 +26,13 @@ def pointwise(head: PointwiseHead, rows: Floats32) -> Floats32:
     return _perceptron(head.layers, _standardised(head.standardise, rows))
 
 
-def listwise(head: ListwiseHead, rows: Floats32, lists: Floats32) -> tuple[Floats32, Floats32]:
-    """What the head gives for rows (n, width) and lists (m, list_width): logits (n,), and those of no click (m,)."""
+def listwise(head: ListwiseHead, rows: Floats32, lists: Floats32, lengths: Ints) -> tuple[Floats32, Floats32]:
+    """What the head gives for rows (n, width) and lists (m, list_width) of these lengths: logits (n,) and (m,)."""
     temperature, shift = float(head.temperature), float(head.outside_shift)
-    items = _perceptron(head.layers, _standardised(head.standardise, rows)) / temperature
+    alone = _silu(_linear(_standardised(head.standardise, rows), *_arrays(head.alone)))
+    means = np.add.reduceat(alone, np.cumsum(lengths) - lengths) / lengths[:, None].astype(np.float32)
+    beside = np.concatenate([alone, np.repeat(means, lengths, axis=0)], axis=1)
+    items = _perceptron(head.layers, beside) / temperature
     outside = _perceptron(head.outside, _standardised(head.standardise_list, lists)) / temperature
     return items, outside + shift
 

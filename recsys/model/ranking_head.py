@@ -1,7 +1,8 @@
 """The two stages of the ranking head: a score for each candidate alone, and click probabilities within a list.
 
-A list's probabilities are a softmax over its items and one outside option, "clicks on nothing" (the conditional logit
-model, McFadden 1974), so they are calibrated for logs in which every list has a click as for logs with empty ones.
+A list's items and one outside option, "clicks on nothing", share one choice by a softmax (the conditional logit model,
+McFadden 1974), for logs in which every list has a click as for logs with empty ones. Where lists have several clicks
+the odds of these shares are moved to what was clicked (Platt 1999).
 """
 
 from collections.abc import Sequence
@@ -80,23 +81,41 @@ class PointwiseHead(nn.Module):
 
 
 class ListwiseHead(nn.Module):
-    """Scores items by features that are also normalised within their list, and the outside option by the list's own."""
+    """Scores items beside the others in their list, and the outside option by the list's own features.
+
+    What the first layer makes of an item goes on together with its mean over the list (Zaheer et al., Deep Sets, NIPS
+    2017), so an item's score depends on what it stands beside, and on nobody's order.
+
+    Calibration sets the four buffers: temperature and outside shift belong to the choice, ``odds_slope`` and
+    ``odds_shift`` make click probabilities of its shares, since several items of a list may be clicked.
+    """
 
     temperature: Tensor
     outside_shift: Tensor
+    odds_slope: Tensor
+    odds_shift: Tensor
 
-    def __init__(self, width: int, list_width: int, hidden: Sequence[int] = (128, 64)):
+    def __init__(self, width: int, list_width: int, hidden: tuple[int, int] = (128, 64)):
         super().__init__()
         self.standardise = Standardise(width)
-        self.layers = _perceptron(width, hidden, dropout=0.1)
+        self.alone = nn.Sequential(*_layer(width, hidden[0], dropout=0.1))
+        self.layers = _perceptron(2 * hidden[0], hidden[1:], dropout=0.1)
         self.standardise_list = Standardise(list_width)
         self.outside = _perceptron(list_width, (16,), dropout=0.0)
-        self.register_buffer("temperature", torch.ones(()))  # both set by calibration
-        self.register_buffer("outside_shift", torch.zeros(()))
+        for name, start in (("temperature", 1.0), ("outside_shift", 0.0), ("odds_slope", 1.0), ("odds_shift", 0.0)):
+            self.register_buffer(name, torch.tensor(start))
 
-    def forward(self, rows: Tensor, lists: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows (n, width) and lists (m, list_width) -> logits of items (n,) and of the outside option (m,)."""
-        items = self.layers(self.standardise(rows)).squeeze(-1) / self.temperature
+    def forward(self, rows: Tensor, lists: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of items (n,) and of the outside option (m,).
+
+        Args:
+            rows: (n, width) list after list.
+            lists: (m, list_width)
+            lengths: (m,) rows of each list, none of them 0.
+        """
+        alone = self.alone(self.standardise(rows))
+        beside = _means(alone, lengths).repeat_interleave(lengths, dim=0)
+        items = self.layers(torch.cat([alone, beside], dim=1)).squeeze(-1) / self.temperature
         outside = self.outside(self.standardise_list(lists)).squeeze(-1) / self.temperature + self.outside_shift
         return items, outside
 
@@ -104,6 +123,16 @@ class ListwiseHead(nn.Module):
 def _perceptron(width: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
     layers: list[nn.Module] = []
     for size in hidden:
-        layers += [nn.Linear(width, size), nn.SiLU(), nn.Dropout(dropout)]
+        layers += _layer(width, size, dropout)
         width = size
     return nn.Sequential(*layers, nn.Linear(width, 1))
+
+
+def _layer(width: int, size: int, dropout: float) -> list[nn.Module]:
+    return [nn.Linear(width, size), nn.SiLU(), nn.Dropout(dropout)]
+
+
+def _means(rows: Tensor, lengths: Tensor) -> Tensor:
+    """Means (m, width) of the rows (n, width) of each list."""
+    owner = torch.arange(len(lengths), device=rows.device).repeat_interleave(lengths)
+    return rows.new_zeros(len(lengths), rows.shape[1]).index_add(0, owner, rows) / lengths[:, None]

@@ -9,15 +9,12 @@ from sqlalchemy.orm import Session
 from recsys.columns import Catalogue, EventLog, Floats32, Ints
 from recsys.database import articles, merges, robots, stretches, users, vectors
 from recsys.database.tables import UserRow
-from recsys.database.tail import Place
 from recsys.domain import Modality, Timestamp
 from recsys.features.features import Attributes, attributes_of, title_signatures
 from recsys.features.history import CLICK_LIMIT, SHOWN_LIMIT, UserView
-from recsys.features.replay import Replay
 from recsys.features.state import TASTE
 from recsys.pipeline.content import Content
 from recsys.pipeline.load_users import IMPRESSIONS_AT_FIRST, Shown, clicks_as_today, short_of_rows, user_view
-from recsys.pipeline.situation import World
 
 TITLE = "title"
 CATALOGUE = "catalogue"  # in a snapshot's metrics, the change of the catalogue that its indexes know as the newest
@@ -41,18 +38,16 @@ def load_dataset(
     encoders: dict[Modality, str],
     *,
     until: Timestamp = np.inf,
-    place: Place | None = None,
     robot_limit: int = 0,
     robots_until: Timestamp = np.inf,
     as_of: Timestamp = np.inf,
 ) -> Dataset:
     """Everything known before ``until``, with the vectors that these encoders (ids by modality) have made.
 
-    With a ``place``, events that lie behind it in the log are left out. So are the users flagged as robots, and those
-    with more than ``robot_limit`` clicks in an hour (0: none) ``robots_until`` a time. What was deleted at ``as_of`` or
-    later is there until it was.
+    Users flagged as robots are left out, and those with more than ``robot_limit`` clicks in an hour (0: none)
+    ``robots_until`` a time. What was deleted at ``as_of`` or later is there until it was.
     """
-    whole = merges.as_today(stretches.read_log(session, until=until, place=place), merges.aliases(session))
+    whole = merges.as_today(stretches.read_log(session, until=until), merges.aliases(session))
     log, left_out = robots.leave_out(session, whole, robot_limit, robots_until)
     catalogue = articles.load_catalogue(session, as_of)  # after the log, so that it knows every article the log names
     content = load_content(session, encoders, np.arange(len(catalogue)))
@@ -60,27 +55,6 @@ def load_dataset(
     newest = articles.last_change(session)
     change = (newest, articles.changed_at(session, newest))
     return Dataset(catalogue, attributes, content, log, user_room(session), left_out, change)
-
-
-def load_world(
-    session: Session,
-    encoders: dict[Modality, str],
-    live_hours: float,
-    *,
-    until: Timestamp = np.inf,
-    place: Place | None = None,
-    robot_limit: int = 0,
-) -> World:
-    """The state of all articles as known strictly before ``until``, from the log up to a place or from all of it."""
-    titles = {name: encoders[name] for name in encoders if name == TITLE}
-    return world_of(load_dataset(session, titles, until=until, place=place, robot_limit=robot_limit), live_hours)
-
-
-def world_of(data: Dataset, live_hours: float) -> World:
-    """The state of all articles after everything in the data."""
-    replay = Replay(data.attributes, data.users, live_hours=live_hours)
-    replay.run(data.log, score_from=np.inf)
-    return World(replay.state, data.catalogue, data.attributes, live_hours)
 
 
 def load_content(session: Session, encoders: dict[Modality, str], keys: Ints) -> Content:

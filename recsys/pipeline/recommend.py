@@ -52,13 +52,6 @@ class Answer:
         return Answer(self.keys[left], self.scores[left], source, self.rows[left], touched)
 
 
-def recommend(
-    model: Model, reader: Reader, request: Request, limit: int, *, diversity: float, section_cap: int
-) -> Answer:
-    """The ``limit`` best articles for one request."""
-    return recommend_many(model, reader, [request], Rules(limit, diversity, section_cap))[0]
-
-
 def recommend_many(
     model: Model, reader: Reader, requests: Sequence[Request], rules: Rules, ground: Ground | None = None
 ) -> list[Answer]:

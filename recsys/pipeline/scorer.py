@@ -14,6 +14,8 @@ from recsys.pipeline import affinity
 from recsys.pipeline.model import Views
 from recsys.pipeline.situation import Reader, Request
 
+SMALLEST = 1e-7  # share, and the same from 1 on, whose odds are still looked at
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -101,20 +103,32 @@ def probabilities_of_lists(head: ListwiseHead, lists: Sequence[Floats32]) -> lis
     filled = [rows for rows in lists if len(rows)]
     if not filled:
         return [np.zeros(0, np.float32) for _ in lists]
-    logits, outside = logits_of_lists(head, filled)
-    parts = iter(zip(np.split(logits, np.cumsum([len(rows) for rows in filled])[:-1]), outside.tolist(), strict=True))
-    return [_shares(*next(parts)) if len(rows) else np.zeros(0, np.float32) for rows in lists]
+    offsets = np.cumsum([0, *(len(rows) for rows in filled)])
+    chances = iter(np.split(judged_lists(head, np.concatenate(filled), offsets)[1], offsets[1:-1]))
+    return [next(chances) if len(rows) else np.zeros(0, np.float32) for rows in lists]
 
 
-def logits_of_lists(head: ListwiseHead, lists: Sequence[Floats32]) -> tuple[Floats32, Floats32]:
-    """Logits of all items, list after list, and of clicking on nothing in each list (lists,)."""
-    offsets = np.cumsum([0, *(len(rows) for rows in lists)])
-    items, each = listwise_inputs(np.concatenate(lists), offsets)
-    return arrays.listwise(head, items, each)
+def judged_lists(head: ListwiseHead, rows: Floats32, offsets: Ints) -> tuple[Floats32, Floats32]:
+    """Logits and P(click | shown in this list) of pointwise inputs (n, width), list after list, none of them empty."""
+    items, lists = listwise_inputs(rows, offsets)
+    logits, outside = arrays.listwise(head, items, lists, np.diff(offsets))
+    return logits, click_probabilities(head, choice_shares(logits, outside, offsets))
 
 
-def _shares(logits: Floats32, outside: float) -> Floats32:
-    """What each item of a list (n,) takes of one choice among them and clicking on nothing."""
-    highest = max(float(logits.max(initial=-np.inf)), outside)
-    weights = np.exp(logits - highest)
-    return np.asarray(weights / (weights.sum() + np.exp(outside - highest)), np.float32)
+def choice_shares(logits: Floats32, outside: Floats32, offsets: Ints) -> Floats32:
+    """What items (n,) with these logits take of one choice in their list, clicking on nothing (lists,) beside them."""
+    lengths = np.diff(offsets)
+    highest = np.maximum(np.maximum.reduceat(logits, offsets[:-1]), outside)
+    weights = np.exp(logits - np.repeat(highest, lengths))
+    total = np.add.reduceat(weights, offsets[:-1]) + np.exp(outside - highest)
+    return np.asarray(weights / np.repeat(total, lengths), np.float32)
+
+
+def click_probabilities(head: ListwiseHead, shares: Floats32) -> Floats32:
+    """P(click) of items with these shares (n,) of one choice: the shares themselves where a list has one click."""
+    slope, shift = float(head.odds_slope), float(head.odds_shift)
+    if (slope, shift) == (1.0, 0.0):
+        return shares
+    inside = np.clip(shares.astype(np.float64), SMALLEST, 1 - SMALLEST)
+    odds = np.log(inside / (1 - inside))
+    return np.asarray(1 / (1 + np.exp(-slope * odds - shift)), np.float32)

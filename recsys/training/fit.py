@@ -14,10 +14,13 @@ from recsys.features.replay import Replay
 from recsys.features.ripe import ripe_until
 from recsys.pipeline.content import Content, ContentSpace
 from recsys.pipeline.drift import REFERENCE
+from recsys.pipeline.load import Dataset
 from recsys.pipeline.model import Heads, Model, Views, views_of
+from recsys.settings import Settings
 from recsys.training.carried import TowerStart
 from recsys.training.grades import grades_of, has_dwell
-from recsys.training.heads import HeadConfig, Lists, fit_heads
+from recsys.training.heads import HeadConfig, fit_heads
+from recsys.training.lists import Lists
 from recsys.training.reference import reference
 from recsys.training.replayed import Link, Report, examples_since, replayed
 from recsys.training.towers import FitConfig, fit_towers, shown_not_clicked
@@ -55,6 +58,30 @@ class TrainingSet:
     live_hours: float
     bounce: float  # what a click that was left at once counts beside one that was read
     views: tuple[Content, ...] = ()  # augmented vectors of the articles in the log, for the towers
+
+    @classmethod
+    def of(
+        cls,
+        data: Dataset,
+        settings: Settings,
+        encoders: dict[Modality, str],
+        *,
+        since: Timestamp = -np.inf,
+        until: Timestamp,
+    ) -> "TrainingSet":
+        """What was read of a database, of which the log ends before ``until``."""
+        return cls(
+            log=data.log,
+            attributes=data.attributes,
+            content=data.content,
+            users=data.users,
+            indexed=data.catalogue.present,
+            encoders=encoders,
+            since=since,
+            until=until,
+            live_hours=settings.live_hours,
+            bounce=settings.bounce,
+        )
 
 
 def fit(
@@ -168,7 +195,7 @@ def _chain(
     """Views for each slice of the ``lists`` (times), of what was known before it; the last ones see the whole log."""
     starts = [len(lists) * part // SLICES for part in range(SLICES)] if len(lists) else []
     times = [float(lists[start]) for start in starts] + [data.until]
-    space = ContentSpace.fit(data.content)
+    space = ContentSpace.fit(data.content, _published(data))
     links = []
     for number, (start, until) in enumerate(zip([*starts, len(lists)], times, strict=True)):
         report("towers", number, len(times))
@@ -176,6 +203,12 @@ def _chain(
         links.append(Link(start, _views(data, space, until, config, seed, device) if read else None))
     report("towers", len(times), len(times))
     return links
+
+
+def _published(data: TrainingSet) -> Ints | None:
+    """Keys of the articles that were published by the end of the training, or at no known time; None: all of them."""
+    later = data.attributes.published_at >= data.until
+    return np.flatnonzero(~later) if later.any() else None
 
 
 def _going_on(

@@ -1,4 +1,4 @@
-"""The loss of the two towers: a softmax over sampled articles, corrected for how likely each was sampled."""
+"""The losses: of the two towers, a softmax over sampled articles, and of the ranking head, one over a shown list."""
 
 import torch
 from torch import Tensor
@@ -46,3 +46,27 @@ def sampled_softmax(
     if negatives is not None:
         corrected = torch.cat([corrected, negatives], dim=1)
     return (torch.nn.functional.cross_entropy(corrected, target, reduction="none") * grades).mean()
+
+
+def choice_loss(
+    scores: Tensor, mask: Tensor, labels: Tensor, outside: Tensor | None, grades: Tensor | None = None
+) -> Tensor:
+    """Mean negative log-likelihood of the choices under a softmax over each list and its outside option.
+
+    Args:
+        scores: (lists, longest) logits.
+        mask: (lists, longest) False for padding.
+        labels: (lists, longest) 1 clicked.
+        outside: (lists,) logits of clicking on nothing; None leaves that option out.
+        grades: (lists, longest) what each click counts, only where there is no outside option; None: all alike.
+    """
+    logits = scores.masked_fill(~mask, -torch.inf)
+    nothing = (labels.sum(1) == 0).to(scores.dtype)
+    chosen = labels
+    if outside is not None:
+        logits = torch.cat([logits, outside[:, None]], dim=1)
+        chosen = torch.cat([labels, nothing[:, None]], dim=1)
+    log_likelihood = torch.log_softmax(logits, dim=1).masked_fill(chosen == 0, 0.0)
+    if grades is not None:
+        log_likelihood = log_likelihood * grades
+    return -((log_likelihood * chosen).sum(1) / chosen.sum(1).clamp(min=1)).mean()

@@ -5,7 +5,7 @@ import numpy as np
 from recsys.pipeline import drift
 from recsys.pipeline.model import Heads
 from recsys.pipeline.scorer import input_names, probabilities_of_lists
-from recsys.training.heads import Lists
+from recsys.training.lists import Lists
 
 NEWEST = 2000  # lists
 

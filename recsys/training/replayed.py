@@ -15,7 +15,7 @@ from recsys.pipeline import affinity
 from recsys.pipeline.model import Views
 from recsys.pipeline.scorer import assemble, widths
 from recsys.training.grades import grades_of_rows
-from recsys.training.heads import Lists
+from recsys.training.lists import Lists
 
 MOST_ROWS = 1_000_000  # articles shown in the newest lists, which are examples; what lies before is folded only
 STRETCH = 4096  # lists replayed at once

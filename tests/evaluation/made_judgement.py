@@ -5,6 +5,7 @@ from pathlib import Path
 
 import made_world
 import numpy as np
+from made_answers import load_world
 
 from recsys.columns import NONE, Floats32, Ints
 from recsys.database.session import Sessions
@@ -14,7 +15,7 @@ from recsys.features.features import RequestContext
 from recsys.features.marks import scratch_for
 from recsys.lifecycle.loading import load_model
 from recsys.pipeline import filters, scorer, sources
-from recsys.pipeline.load import Dataset, load_dataset, load_view, load_world
+from recsys.pipeline.load import Dataset, load_dataset, load_view
 from recsys.pipeline.model import Model
 from recsys.pipeline.recommend import Rules, rank
 from recsys.pipeline.situation import Reader, Request, World
@@ -74,8 +75,7 @@ class Judgement:
         modalities = self.model.views.towers.content_space.present
         rows = scorer.inputs(self.model.views, modalities, reader, request, self.items(i))
         assert self.model.heads is not None
-        logits, _ = scorer.logits_of_lists(self.model.heads.listwise, [rows])
-        return logits, scorer.probabilities_of_lists(self.model.heads.listwise, [rows])[0]
+        return scorer.judged_lists(self.model.heads.listwise, rows, np.array([0, len(rows)]))
 
     def ranking(self, i: int) -> tuple[Ints, Ints, Ints]:
         """Pool, candidates and their order for the i-th impression: article keys."""

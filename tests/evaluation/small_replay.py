@@ -20,7 +20,6 @@ from recsys.evaluation.live import evaluate_live
 from recsys.ingest.importer import import_path
 from recsys.lifecycle.encode import encode_new
 from recsys.lifecycle.judging import window_of
-from recsys.lifecycle.loading import indexable
 from recsys.pipeline.load import Dataset, load_dataset
 from recsys.settings import Settings, bundled
 from recsys.training.fit import TrainingSet, fit
@@ -40,14 +39,9 @@ class SmallReplay:
 
     def figures(self, log: EventLog | None = None, seed: int = 0) -> dict[str, float]:
         """Train, on ``log`` where that is given, and judge what came of it on the log as it is."""
-        data = self.data
-        known = between(data.log if log is None else log, -np.inf, SPLIT)
-        training = TrainingSet(
-            log=known, attributes=data.attributes, content=data.content, users=data.users, indexed=indexable(data),
-            encoders={}, since=-np.inf, until=SPLIT, live_hours=self.settings.live_hours, bounce=self.settings.bounce,
-        )  # fmt: skip
-        model = fit(training, version="regression", seed=seed)
-        window = window_of(data, self.settings, SPLIT, None)
+        known = replace(self.data, log=between(self.data.log if log is None else log, -np.inf, SPLIT))
+        model = fit(TrainingSet.of(known, self.settings, {}, until=SPLIT), version="regression", seed=seed)
+        window = window_of(self.data, self.settings, SPLIT, None)
         shown = evaluate_shown(model, window).summary
         towers = evaluate_live(replace(model, heads=None), replace(window, until=SPLIT + HALF_A_DAY)).summary
         return {"ndcg@10": shown["ndcg@10"], "log_loss": shown["log_loss"], "towers_r@10": towers["r@10"]}

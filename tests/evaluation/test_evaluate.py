@@ -9,7 +9,7 @@ import pytest
 from made_judgement import SINCE, UNTIL, Judgement, made_judgement
 
 from recsys.domain import RecsysError
-from recsys.evaluation.evaluate import FIRST_STAGE, Judged, choice_probabilities, evaluate_shown
+from recsys.evaluation.evaluate import FIRST_STAGE, Judged, evaluate_shown
 from recsys.pipeline.recommend import rank
 
 DAY, END = made_world.DAY, made_world.END
@@ -183,13 +183,6 @@ def test_lists_are_scored_in_blocks_without_a_difference(
     blocked = evaluate_shown(made.model, made.window())
     np.testing.assert_allclose(blocked.figures["ndcg@10"], judged.figures["ndcg@10"])
     assert blocked.summary["log_loss"] == pytest.approx(judged.summary["log_loss"], rel=1e-5)
-
-
-def test_probabilities_and_the_outside_option_add_up_to_one() -> None:
-    logits = np.array([0.0, np.log(2), 300.0, -300.0], np.float32)
-    outside = np.array([0.0, -1000.0], np.float32)
-    chances = choice_probabilities(logits, outside, np.array([0, 2, 4]))
-    np.testing.assert_allclose(chances, [0.25, 0.5, 1.0, 0.0], atol=1e-6)
 
 
 def test_progress_counts_lists(made: Judgement) -> None:

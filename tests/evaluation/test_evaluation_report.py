@@ -5,7 +5,7 @@ import math
 import pytest
 from rich.console import Console
 
-from recsys.evaluation.report import markdown, number, table
+from recsys.evaluation.report import number, table
 
 ROWS = [
     {"name": "most | popular", "auc": 0.586, "impressions": 25356, "live": False},
@@ -18,6 +18,11 @@ def rendered(rows, columns):
     with console.capture() as capture:
         console.print(table(rows, columns))
     return capture.get()
+
+
+def cells(row):
+    """What stands below the header of a table of one row and one column."""
+    return rendered([row], ["auc"]).splitlines()[3].strip("│ ")
 
 
 @pytest.mark.parametrize(
@@ -42,36 +47,26 @@ def test_numbers_read_as_in_papers(value, text):
     assert number(value) == text
 
 
-def test_markdown_has_aligned_columns_and_intervals():
-    assert markdown(ROWS, ["name", "auc", "impressions", "live"]) == (
-        "| name | auc | impressions | live |\n"
-        "| --- | ---: | ---: | --- |\n"
-        "| most \\| popular | .586 | 25,356 | no |\n"
-        "| [bold]gated | .773 (.766–.780) | 9,986 | yes |\n"
-    )
-
-
-def test_the_terminal_shows_the_same_cells_as_they_are():
-    text = rendered(ROWS, ["name", "auc", "impressions"])
-    for cell in ("most | popular", "[bold]gated", ".773 (.766–.780)", "25,356"):
+def test_cells_are_shown_as_they_are():
+    text = rendered(ROWS, ["name", "auc", "impressions", "live"])
+    for cell in ("most | popular", "[bold]gated", ".773 (.766–.780)", "25,356", "yes", "no"):
         assert cell in text
 
 
 def test_an_interval_below_zero_is_readable():
     rows = [{"difference": -0.004, "confidence": {"difference": [-0.012, 0.004]}}]
-    assert "-.004 (-.012 to .004)" in markdown(rows, ["difference"])
+    assert "-.004 (-.012 to .004)" in rendered(rows, ["difference"])
 
 
 @pytest.mark.parametrize("row", [{}, {"auc": None}, {"auc": math.nan}])
 def test_what_is_not_there_is_a_dash(row):
-    assert markdown([row], ["auc"]).splitlines()[-1] == "| – |"
+    assert cells(row) == "–"
 
 
 def test_an_interval_that_could_not_be_had_is_left_out():
-    rows = [{"auc": 0.5, "confidence": {"auc": (math.nan, math.nan)}}]
-    assert markdown(rows, ["auc"]).splitlines()[-1] == "| .500 |"
+    assert cells({"auc": 0.5, "confidence": {"auc": (math.nan, math.nan)}}) == ".500"
 
 
 def test_no_rows_make_a_header():
-    assert markdown([], ["name"]) == "| name |\n| --- |\n"
+    assert "name" in rendered([], ["name"])
     assert table([], ["name"]).row_count == 0

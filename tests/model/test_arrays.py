@@ -60,15 +60,15 @@ def test_a_user_is_the_same_vector(tower, history):
 
 def test_heads_score_alike():
     rows, lists = np.random.default_rng(0).normal(0, 30, (40, 7)).astype(np.float32), np.eye(3, dtype=np.float32)
-    pointwise, listwise = drawn(PointwiseHead(7)), drawn(ListwiseHead(7, 3))
+    pointwise, listwise, lengths = drawn(PointwiseHead(7)), drawn(ListwiseHead(7, 3)), np.array([1, 32, 7])
     for part in (pointwise.standardise, listwise.standardise):
         part.fit(torch.from_numpy(rows))
     listwise.temperature.fill_(1.7)
     listwise.outside_shift.fill_(-0.4)
     with torch.inference_mode():
-        scores, (items, outside) = pointwise(*tensors(rows)), listwise(*tensors(rows, lists))
+        scores, (items, outside) = pointwise(*tensors(rows)), listwise(*tensors(rows, lists, lengths))
     np.testing.assert_allclose(arrays.pointwise(pointwise, rows), scores.numpy(), atol=1e-4)
-    for array, tensor in zip(arrays.listwise(listwise, rows, lists), (items, outside), strict=True):
+    for array, tensor in zip(arrays.listwise(listwise, rows, lists, lengths), (items, outside), strict=True):
         np.testing.assert_allclose(array, tensor.numpy(), atol=1e-3)
 
 

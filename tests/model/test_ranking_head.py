@@ -4,6 +4,8 @@ import torch
 from recsys.model.ranking_head import ListwiseHead, PointwiseHead, Standardise
 
 GENERATOR = torch.Generator().manual_seed(0)
+LENGTHS = torch.tensor([4, 5])  # of two lists
+NAMES = ["temperature", "outside_shift", "odds_slope", "odds_shift", "standardise.mean", "standardise_list.scale"]
 
 
 def rows(n: int, width: int) -> torch.Tensor:
@@ -77,30 +79,47 @@ def test_scores_of_changed_inputs_are_those_of_the_changed_rows() -> None:
 
 def test_lists_have_their_own_outside_option() -> None:
     head, items, lists = listwise(), rows(9, 6), rows(2, 3)
-    logits, outside = head(items, lists)
+    logits, outside = head(items, lists, LENGTHS)
     assert logits.shape == (9,)
     assert outside.shape == (2,)
-    torch.testing.assert_close(head(items[:4], lists[:1])[0], logits[:4])
     assert not torch.equal(outside[0], outside[1])
+
+
+def test_items_are_scored_beside_those_of_their_own_list_alone() -> None:
+    head, items, lists = listwise(), rows(9, 6), rows(2, 3)
+    logits, _ = head(items, lists, LENGTHS)
+    torch.testing.assert_close(head(items[:4], lists[:1], LENGTHS[:1])[0], logits[:4])
+    beside = items.clone()
+    beside[8] += 1.0
+    changed, _ = head(beside, lists, LENGTHS)
+    torch.testing.assert_close(changed[:4], logits[:4])
+    assert not torch.isclose(changed[4:8], logits[4:8]).any()
+
+
+def test_the_order_of_a_list_does_not_matter() -> None:
+    head, items, lists = listwise(), rows(5, 6), rows(1, 3)
+    order = torch.tensor([3, 0, 4, 1, 2])
+    logits, moved = (head(some, lists, torch.tensor([5]))[0] for some in (items, items[order]))
+    torch.testing.assert_close(moved, logits[order])
 
 
 def test_temperature_keeps_the_order_of_everything_and_the_shift_moves_the_outside_option_alone() -> None:
     head, items, lists = listwise(), rows(9, 6), rows(2, 3)
-    logits, outside = head(items, lists)
+    logits, outside = head(items, lists, LENGTHS)
     head.temperature.fill_(2.0)
     head.outside_shift.fill_(0.75)
-    cooler, shifted = head(items, lists)
+    cooler, shifted = head(items, lists, LENGTHS)
     torch.testing.assert_close(cooler, logits / 2)
     torch.testing.assert_close(shifted, outside / 2 + 0.75)
 
 
-@pytest.mark.parametrize("name", ["temperature", "outside_shift", "standardise.mean", "standardise_list.scale"])
+@pytest.mark.parametrize("name", NAMES)
 def test_what_calibration_and_standardisation_found_is_part_of_the_weights(name: str) -> None:
     assert name in listwise().state_dict()
 
 
 def test_dropout_is_for_training_only() -> None:
-    head, items, lists = listwise(), rows(50, 6), rows(1, 3)
-    torch.testing.assert_close(head(items, lists)[0], head(items, lists)[0], rtol=0, atol=0)
+    head, given = listwise(), (rows(50, 6), rows(1, 3), torch.tensor([50]))
+    torch.testing.assert_close(head(*given)[0], head(*given)[0], rtol=0, atol=0)
     head.train()
-    assert not torch.equal(head(items, lists)[0], head(items, lists)[0])
+    assert not torch.equal(head(*given)[0], head(*given)[0])

@@ -2,11 +2,12 @@
 
 import made_world
 import pytest
+from made_answers import load_world
 from pipeline_world import Made
 
 from recsys.encoders import expected_ids
 from recsys.lifecycle.loading import load_model
-from recsys.pipeline.load import load_dataset, load_world
+from recsys.pipeline.load import load_dataset
 
 
 @pytest.fixture(scope="session")

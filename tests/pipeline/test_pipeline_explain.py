@@ -10,6 +10,7 @@ import made_world
 import numpy as np
 import pytest
 import torch
+from made_answers import recommend
 from pipeline_world import Made, reading
 
 from recsys.columns import NONE, Floats32, Ints
@@ -19,7 +20,7 @@ from recsys.model.ranking_head import PointwiseHead
 from recsys.pipeline import affinity, explain
 from recsys.pipeline.content import Content
 from recsys.pipeline.model import Model, Views, views_of
-from recsys.pipeline.recommend import Answer, blended, recommend
+from recsys.pipeline.recommend import Answer, blended
 from recsys.pipeline.situation import Request
 from recsys.pipeline.variants import Variants
 

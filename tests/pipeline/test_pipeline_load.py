@@ -3,6 +3,7 @@
 import made_world
 import numpy as np
 import pytest
+from made_answers import load_world
 from pipeline_world import Made
 
 from recsys.database import events, stretches, users
@@ -10,7 +11,7 @@ from recsys.database.session import Sessions, writing
 from recsys.domain import Impression
 from recsys.features.history import SHOWN_LIMIT, view_of
 from recsys.features.replay import Replay
-from recsys.pipeline.load import load_content, load_dataset, load_view, load_world, user_room
+from recsys.pipeline.load import load_content, load_dataset, load_view, user_room
 
 MIDDLE = made_world.START + 2.5 * made_world.DAY
 

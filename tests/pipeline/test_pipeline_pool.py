@@ -5,6 +5,7 @@ from dataclasses import replace
 import made_world
 import numpy as np
 import pytest
+from made_answers import recommend
 from made_world import NOBODY, NOW
 from pipeline_world import Made, reading
 
@@ -12,7 +13,7 @@ from recsys.pipeline import filters
 from recsys.pipeline.ground import ground_of
 from recsys.pipeline.model import Model
 from recsys.pipeline.pool import gather_many
-from recsys.pipeline.recommend import Answer, Rules, recommend, recommend_many
+from recsys.pipeline.recommend import Answer, Rules, recommend_many
 from recsys.pipeline.situation import Request
 from recsys.pipeline.sources import gather, nearest
 from recsys.pipeline.taste import tastes

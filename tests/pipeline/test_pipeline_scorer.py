@@ -9,6 +9,7 @@ from pipeline_world import Made
 
 from recsys.columns import Floats32, Ints
 from recsys.features.features import REQUEST, RequestContext
+from recsys.model.ranking_head import ListwiseHead
 from recsys.pipeline import scorer
 from recsys.pipeline.model import Heads
 
@@ -33,6 +34,10 @@ def rows(made: Made) -> Floats32:
 
 def score(heads: Heads, rows: Floats32) -> scorer.Scored:
     return scorer.score_many(heads.pointwise, [rows])[0]
+
+
+def uncalibrated() -> ListwiseHead:
+    return ListwiseHead(6, 3).eval()
 
 
 def probabilities(heads: Heads, rows: Floats32) -> Floats32:
@@ -109,16 +114,28 @@ class TestOrder:
 
 class TestProbabilities:
     @pytest.mark.parametrize("n", [1, 2, 8, 80])
-    def test_they_leave_room_for_no_click(self, heads: Heads, rows: Floats32, n: int) -> None:
+    def test_there_is_one_for_each_item(self, heads: Heads, rows: Floats32, n: int) -> None:
         p = probabilities(heads, rows[:n])
         assert p.shape == (n,)
-        assert (p > 0).all()
-        assert p.sum(dtype=np.float64) < 1
+        assert ((p > 0) & (p < 1)).all()
 
-    def test_they_are_the_softmax_of_logits_and_outside_option(self, heads: Heads, rows: Floats32) -> None:
-        logits, (outside,) = scorer.logits_of_lists(heads.listwise, [rows[:8]])
-        weights = np.exp(np.append(logits, outside).astype(np.float64))
-        np.testing.assert_allclose(probabilities(heads, rows[:8]), (weights / weights.sum())[:8], rtol=1e-5)
+    def test_shares_of_a_choice_and_of_the_outside_option_add_up_to_one(self) -> None:
+        logits = np.array([0.0, np.log(2), 300.0, -300.0], np.float32)
+        shares = scorer.choice_shares(logits, np.array([0.0, -1000.0], np.float32), np.array([0, 2, 4]))
+        np.testing.assert_allclose(shares, [0.25, 0.5, 1.0, 0.0], atol=1e-6)
+
+    def test_they_are_the_shares_where_a_list_has_one_click(self) -> None:
+        shares = np.array([0.0, 1e-30, 0.2, 1.0], np.float32)
+        np.testing.assert_array_equal(scorer.click_probabilities(uncalibrated(), shares), shares)
+
+    def test_else_their_odds_are_moved_and_their_order_stays(self) -> None:
+        head, shares = uncalibrated(), np.array([0.0, 0.1, 0.5, 0.9, 1.0], np.float32)
+        head.odds_slope.fill_(2.0)
+        head.odds_shift.fill_(np.log(3.0))
+        found = scorer.click_probabilities(head, shares)
+        np.testing.assert_allclose(found[1:4], [1 / 28, 3 / 4, 243 / 244], rtol=1e-5)
+        assert np.isfinite(found).all()
+        assert (np.diff(found) > 0).all()
 
     def test_the_order_shown_does_not_matter(self, heads: Heads, rows: Floats32) -> None:
         p, backwards = (probabilities(heads, part) for part in (rows[:8], rows[:8][::-1]))
@@ -130,6 +147,12 @@ class TestProbabilities:
             alone, one = scorer.listwise_inputs(rows[start:end], np.array([0, end - start]))
             np.testing.assert_array_equal(items[start:end], alone)
             np.testing.assert_array_equal(lists[number], one[0])
+
+    def test_the_company_of_other_lists_changes_no_probability(self, heads: Heads, rows: Floats32) -> None:
+        parts = [rows[:7], rows[:0], rows[7:8], rows[8:20]]
+        together = scorer.probabilities_of_lists(heads.listwise, parts)
+        for part, found in zip(parts, together, strict=True):
+            np.testing.assert_allclose(found, scorer.probabilities_of_lists(heads.listwise, [part])[0], atol=1e-5)
 
     def test_an_article_is_less_likely_to_be_clicked_beside_more_others(self, heads: Heads, rows: Floats32) -> None:
         few, many = (probabilities(heads, rows[:n]).mean() for n in (4, 60))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import made_world
 import numpy as np
+from made_answers import load_world, recommend
 
 from recsys.columns import Floats32
 from recsys.database import articles, users
@@ -12,9 +13,8 @@ from recsys.database.session import Sessions
 from recsys.encoders import expected_ids
 from recsys.features.features import RequestContext
 from recsys.features.marks import scratch_for
-from recsys.pipeline.load import load_view, load_world, user_room
+from recsys.pipeline.load import load_view, user_room
 from recsys.pipeline.model import Model
-from recsys.pipeline.recommend import recommend
 from recsys.pipeline.situation import Reader, Request
 from recsys.settings import Settings
 from recsys.snapshots.snapshot import KeysOf, read_snapshot

@@ -7,7 +7,7 @@ from recsys.columns import Bools, Floats32, Ints
 from recsys.features.features import REQUEST
 from recsys.pipeline.model import Heads
 from recsys.pipeline.scorer import listwise_inputs, widths
-from recsys.training.heads import Lists
+from recsys.training.lists import Lists
 
 MODALITIES = ("title",)
 WIDTH = widths(MODALITIES)[0]
@@ -48,7 +48,8 @@ def listwise_scores(heads: Heads, lists: Lists) -> tuple[Floats32, Floats32]:
     """Logits of the items (rows,) and of the outside options (lists,)."""
     items, whole = listwise_inputs(lists.rows, lists.offsets)
     with torch.no_grad():
-        logits, outside = heads.listwise(torch.from_numpy(items), torch.from_numpy(whole))
+        lengths = torch.from_numpy(lists.offsets).diff()
+        logits, outside = heads.listwise(torch.from_numpy(items), torch.from_numpy(whole), lengths)
     return logits.numpy(), outside.numpy()
 
 

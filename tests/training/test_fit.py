@@ -16,7 +16,8 @@ from recsys.pipeline.scorer import input_names
 from recsys.training import fit as fit_room
 from recsys.training.fit import SLICES, TrainingSet, fit, head_inputs
 from recsys.training.grades import SETTLED
-from recsys.training.heads import HeadConfig, Lists
+from recsys.training.heads import HeadConfig
+from recsys.training.lists import Lists
 from recsys.training.towers import FitConfig
 
 TOWERS, HEADS = FitConfig(max_steps=20, batch=128, uniform=32), HeadConfig(epochs=2)
@@ -93,6 +94,16 @@ def test_each_slice_is_scored_by_towers_fitted_on_what_was_known_before_it(
     starts = [times[len(times) * part // SLICES] for part in range(SLICES)]
     known = [start for start in starts if (training.log.clicks.known_at < start).any()]
     assert spy.until == [*known, training.until]
+
+
+def test_articles_of_after_the_training_change_nothing(training: TrainingSet) -> None:
+    later = training.attributes.published_at >= training.until
+    assert later.any()
+    content = training.content
+    strange = {name: np.where(later[:, None], np.float32(7.0), v) for name, v in content.vectors.items()}
+    before, after = trained(training), trained(replace(training, content=replace(content, vectors=strange)))
+    for name, matrix in before.views.towers.content_space.matrix.items():
+        np.testing.assert_array_equal(matrix, after.views.towers.content_space.matrix[name])
 
 
 def test_later_clicks_change_nothing_in_the_rows_before_them(

@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from made_lists import (
     FRONT_PAGE,
     MODALITIES,
@@ -20,7 +18,9 @@ from made_lists import (
 from recsys.model.ranking_head import ListwiseHead
 from recsys.pipeline.model import Heads
 from recsys.training import heads as heads_room
-from recsys.training.heads import HeadConfig, Lists, calibrate, choice_loss, fit_heads
+from recsys.training.calibration import Calibration
+from recsys.training.heads import HeadConfig, fit_heads
+from recsys.training.lists import Lists
 
 FAST = HeadConfig(epochs=10, batch=32, rate=1e-2)
 
@@ -33,17 +33,6 @@ def halves(lists: Lists) -> tuple[Lists, Lists]:
 def bits(heads: Heads) -> list[bytes]:
     states = (heads.pointwise.state_dict(), heads.listwise.state_dict())
     return [tensor.numpy().tobytes() for state in states for tensor in state.values()]
-
-
-def log_loss(logits: np.ndarray, outside: np.ndarray, lists: Lists) -> float:
-    """Mean negative log-likelihood of each list's one click, or of none, list by list."""
-    losses = []
-    for i in range(len(lists)):
-        rows = slice(lists.offsets[i], lists.offsets[i + 1])
-        own = np.append(logits[rows], outside[i]).astype(np.float64)
-        chosen = np.append(lists.labels[rows], lists.labels[rows].sum() == 0) > 0
-        losses.append(np.log(np.exp(own - own.max()).sum()) + own.max() - own[chosen].mean())
-    return float(np.mean(losses))
 
 
 def test_the_pointwise_head_finds_what_is_clicked_among_sampled_articles() -> None:
@@ -90,54 +79,6 @@ def test_sampled_rows_are_not_in_the_lists_of_the_listwise_head() -> None:
         assert torch.equal(tensor, after.state_dict()[name]), name
 
 
-def test_calibration_mends_an_overconfident_head_and_keeps_the_order() -> None:
-    lists = made_lists(600)
-    clicks_by(lists, SIGNAL, strength=1.0, outside=1.0)
-    heads = fit_heads(lists.take(np.arange(200)), MODALITIES, config=FAST)
-    head = heads.listwise
-    head.temperature.fill_(0.15)
-    head.outside_shift.fill_(3.0)
-    newest, test = lists.take(np.arange(200, 400)), lists.take(np.arange(400, 600))
-    before, far = listwise_scores(heads, test)
-    temperature, shift = calibrate(head, newest)
-    head.temperature.mul_(temperature)
-    head.outside_shift.copy_(head.outside_shift / temperature + shift)
-    after, near = listwise_scores(heads, test)
-    assert log_loss(after, near, test) < log_loss(before, far, test) - 0.3
-    np.testing.assert_array_equal(np.argsort(after[:6]), np.argsort(before[:6]))
-    for rows in np.split(np.arange(len(test.labels)), len(test)):
-        np.testing.assert_array_equal(np.argsort(after[rows]), np.argsort(before[rows]))
-
-
-def test_calibration_is_the_minimum_of_the_loss() -> None:
-    lists = made_lists(300)
-    clicks_by(lists, SIGNAL, strength=1.0, outside=0.5)
-    heads = fit_heads(lists.take(np.arange(100)), MODALITIES, config=FAST)
-    heads.listwise.temperature.fill_(1.0)
-    heads.listwise.outside_shift.fill_(0.0)
-    newest = lists.take(np.arange(100, 300))
-    logits, outside = listwise_scores(heads, newest)
-    temperature, shift = (float(value) for value in calibrate(heads.listwise, newest))
-    best = log_loss(logits / temperature, outside / temperature + shift, newest)
-    for warmer in (0.9, 1.1):
-        assert best < log_loss(logits / temperature / warmer, outside / temperature / warmer + shift, newest)
-    for more in (-0.2, 0.2):
-        assert best < log_loss(logits / temperature, outside / temperature + shift + more, newest)
-
-
-@pytest.mark.parametrize("held_out", ["perfect", "opposite"])
-def test_calibration_stays_sane_on_few_lists_that_the_head_gets_all_right_or_all_wrong(held_out: str) -> None:
-    lists = made_lists(300)
-    clicks_by(lists, SIGNAL, strength=6.0)
-    heads = fit_heads(lists, MODALITIES, config=FAST)
-    few = made_lists(5, seed=3)
-    logits = listwise_scores(heads, few)[0].reshape(5, 6)
-    click(few, logits.argmax(axis=1) if held_out == "perfect" else logits.argmin(axis=1))
-    temperature, shift = (float(value) for value in calibrate(heads.listwise, few))
-    assert 0.05 < temperature < 50
-    assert abs(shift) < 20
-
-
 def test_predicted_clicks_are_as_many_as_there_are() -> None:
     lists = made_lists(1200)
     front = lists.rows[lists.offsets[:-1], FRONT_PAGE] > 0
@@ -160,36 +101,6 @@ def test_where_every_list_has_a_click_the_chance_of_none_goes_to_nothing() -> No
     assert click_chance(*listwise_scores(heads, test), test.offsets).mean() > 0.97
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_choice_loss_is_the_likelihood_of_what_was_chosen(data: st.DataObject) -> None:
-    lengths = data.draw(st.lists(st.integers(1, 5), min_size=1, max_size=5))
-    longest, count = max(lengths), len(lengths)
-    generator = torch.Generator().manual_seed(data.draw(st.integers(0, 999)))
-    scores = torch.randn(count, longest, generator=generator, dtype=torch.float64) * 4
-    outside = torch.randn(count, generator=generator, dtype=torch.float64) if data.draw(st.booleans()) else None
-    mask = torch.arange(longest)[None] < torch.tensor(lengths)[:, None]
-    labels = ((torch.rand(count, longest, generator=generator) < 0.4) & mask).double()
-    total = 0.0
-    for i, length in enumerate(lengths):
-        weights = [float(scores[i, j].exp()) for j in range(length)]
-        everything = sum(weights) + (0.0 if outside is None else float(outside[i].exp()))
-        chosen = [weights[j] for j in range(length) if labels[i, j]]
-        if not chosen and outside is not None:
-            chosen = [float(outside[i].exp())]
-        total -= sum(np.log(weight / everything) for weight in chosen) / max(len(chosen), 1)
-    assert float(choice_loss(scores, mask, labels, outside)) == pytest.approx(total / count, rel=1e-9, abs=1e-9)
-
-
-def test_padding_gets_no_gradient_and_changes_nothing() -> None:
-    scores = torch.randn(2, 3, requires_grad=True)
-    mask = torch.tensor([[True, True, False], [True, True, True]])
-    choice_loss(scores, mask, torch.tensor([[1.0, 0, 0], [0, 0, 0]]), torch.zeros(2)).backward()
-    assert scores.grad is not None
-    assert scores.grad[0, 2] == 0
-    assert torch.isfinite(scores.grad).all()
-
-
 def test_the_same_seed_gives_the_same_heads_and_leaves_the_callers_dice_alone() -> None:
     lists = made_lists(80, sampled=3)
     clicks_by(lists, SIGNAL, strength=2.0)
@@ -207,9 +118,9 @@ def test_the_newest_lists_calibrate_and_are_trained_on_as_well(monkeypatch: pyte
     clicks_by(lists, SIGNAL, strength=1.0, outside=1.0)
     seen: list[Lists] = []
 
-    def calibrated(_head: ListwiseHead, held_out: Lists) -> tuple[torch.Tensor, torch.Tensor]:
+    def calibrated(_head: ListwiseHead, held_out: Lists) -> Calibration:
         seen.append(held_out)
-        return torch.tensor(2.5), torch.tensor(-0.75)
+        return Calibration(2.5, -0.75)
 
     monkeypatch.setattr(heads_room, "calibrate", calibrated)
     heads = fit_heads(lists, MODALITIES, config=FAST)
@@ -222,7 +133,7 @@ def test_the_newest_lists_calibrate_and_are_trained_on_as_well(monkeypatch: pyte
     np.testing.assert_array_equal(seen[0].labels, expected.labels)
     lists.labels[lists.offsets[180] :] = 0.0
     other = fit_heads(lists, MODALITIES, config=FAST).listwise.state_dict()
-    assert not torch.equal(heads.listwise.state_dict()["layers.0.weight"], other["layers.0.weight"])
+    assert not torch.equal(heads.listwise.state_dict()["alone.0.weight"], other["alone.0.weight"])
 
 
 @pytest.mark.parametrize(("lists", "length"), [(1, 6), (2, 1), (60, 1), (60, 3)])
@@ -237,20 +148,6 @@ def test_small_and_poor_logs_give_finite_heads(lists: int, length: int, clicked:
     if lists == 60:
         chance = click_chance(scores[1], scores[2], made.offsets).mean()
         assert chance > 0.8 if clicked == "all" else chance < 0.2
-
-
-def test_lists_of_unequal_lengths_are_taken_whole() -> None:
-    lengths = np.array([1, 4, 2])
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    rows = np.arange(7, dtype=np.float32)[:, None]
-    lists = Lists(offsets, rows, np.array([0, 1, 0, 0, 0, 0, 1], np.float32), np.array([1, 1, 1, 0, 0, 1, 1]) > 0)
-    taken = lists.take(np.array([2, 1]))
-    assert taken.rows[:, 0].tolist() == [5, 6, 1, 2, 3, 4]
-    assert taken.offsets.tolist() == [0, 2, 6]
-    only_shown = lists.take(np.array([1, 2]), lists.shown)
-    assert only_shown.rows[:, 0].tolist() == [1, 2, 5, 6]
-    assert only_shown.labels.tolist() == [1, 0, 0, 1]
-    assert only_shown.offsets.tolist() == [0, 2, 4]
 
 
 def test_progress_rises_to_the_end() -> None:

@@ -1,7 +1,10 @@
 import numpy as np
+import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from recsys.training.losses import log_inclusion, sampled_softmax
+from recsys.training.losses import choice_loss, log_inclusion, sampled_softmax
 
 GENERATOR = torch.Generator().manual_seed(0)
 
@@ -62,3 +65,33 @@ def test_shown_articles_are_negatives_and_padding_is_none() -> None:
     shown = torch.tensor([[0.0, -torch.inf], [-torch.inf, -torch.inf]])
     expected = (torch.tensor(4.0).log() + torch.tensor(3.0).log()) / 2
     torch.testing.assert_close(sampled_softmax(*arguments, torch.ones(2), shown), expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_choice_loss_is_the_likelihood_of_what_was_chosen(data: st.DataObject) -> None:
+    lengths = data.draw(st.lists(st.integers(1, 5), min_size=1, max_size=5))
+    longest, count = max(lengths), len(lengths)
+    generator = torch.Generator().manual_seed(data.draw(st.integers(0, 999)))
+    scores = torch.randn(count, longest, generator=generator, dtype=torch.float64) * 4
+    outside = torch.randn(count, generator=generator, dtype=torch.float64) if data.draw(st.booleans()) else None
+    mask = torch.arange(longest)[None] < torch.tensor(lengths)[:, None]
+    labels = ((torch.rand(count, longest, generator=generator) < 0.4) & mask).double()
+    total = 0.0
+    for i, length in enumerate(lengths):
+        weights = [float(scores[i, j].exp()) for j in range(length)]
+        everything = sum(weights) + (0.0 if outside is None else float(outside[i].exp()))
+        chosen = [weights[j] for j in range(length) if labels[i, j]]
+        if not chosen and outside is not None:
+            chosen = [float(outside[i].exp())]
+        total -= sum(np.log(weight / everything) for weight in chosen) / max(len(chosen), 1)
+    assert float(choice_loss(scores, mask, labels, outside)) == pytest.approx(total / count, rel=1e-9, abs=1e-9)
+
+
+def test_padding_gets_no_gradient_and_changes_nothing() -> None:
+    scores = torch.randn(2, 3, requires_grad=True)
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    choice_loss(scores, mask, torch.tensor([[1.0, 0, 0], [0, 0, 0]]), torch.zeros(2)).backward()
+    assert scores.grad is not None
+    assert scores.grad[0, 2] == 0
+    assert torch.isfinite(scores.grad).all()

@@ -12,7 +12,7 @@ from recsys.features.examples import is_clicked
 from recsys.features.replay import Replay
 from recsys.pipeline.load import Dataset, load_dataset
 from recsys.training import replayed as room
-from recsys.training.heads import Lists
+from recsys.training.lists import Lists
 from recsys.training.replayed import Link, examples_since, replayed
 
 MODALITIES = ("image", "title")
