@@ -107,7 +107,7 @@ def _list(batch: Batch, row: int, name: str, user: str, at: Timestamp, shown: st
     yield batch.found(row, Impression(name, user, at, tuple(item[:-2] for item in items), Context("front")))
     for item in items:
         if item.endswith("-1"):
-            yield batch.found(row, Click(f"{user}:{item[:-2]}:{int(at)}", user, item[:-2], at, name))
+            yield batch.found(row, Click(f"{name}:{item[:-2]}", user, item[:-2], at, name))
 
 
 @dataclass

@@ -1,7 +1,9 @@
 """What an import counts while it runs, and what it says at its end."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from recsys.domain import Article, Impression
 from recsys.ingest.report_file import ReportFile
@@ -82,8 +84,7 @@ class Tally:
 
 def summary(done: ImportReport) -> list[str]:
     """What an import did, in lines for people."""
-    counts = f"{done.articles:,} articles, {done.impressions:,} impressions, {done.clicks:,} clicks"
-    lines = [f"{counts}; new: {done.new}"]
+    lines = [_counted(vars(done)), f"of them new: {_counted(done.new)}"]
     lines += [f"refused {count:,}: {reason}" for reason, count in done.refused.items()]
     lines += [f"repaired {count:,}: {reason}" for reason, count in done.repaired.items()]
     if done.deleted:
@@ -95,6 +96,10 @@ def summary(done: ImportReport) -> list[str]:
     if done.report:
         lines.append(f"each row that was refused or repaired is in {done.report}")
     return lines
+
+
+def _counted(counts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{counts[kind]:,} {kind}" for kind in ("articles", "impressions", "clicks"))
 
 
 def name(record: Record) -> str:

@@ -18,13 +18,13 @@ OTHER_EVENT = "another event with this id came first"
 
 def write(session: Session, found: list[Found], tally: Tally) -> None:
     """Write articles, then impressions, then clicks, each in their order; articles that were deleted stay so."""
+    one_at_a_time(session, "events")  # as whoever writes events: two that name the same ids would wait for each other
     described = [entry.record for entry in found if isinstance(entry.record, Article)]
     shown = [entry for entry in found if isinstance(entry.record, Impression)]
     clicked = [entry for entry in found if isinstance(entry.record, Click)]
     if described:
         tally.deleted += articles.count_deleted(session, {article.article_id for article in described})
         tally.new["articles"] += articles.put_articles(session, described, revive=False)
-    one_at_a_time(session, "events")  # as whoever writes events: two that name the same ids would wait for each other
     lists = _impressions(shown)
     lists = _impressions(_kept(shown, conflicting_impressions(session, lists), OTHER_EVENT, tally))
     tally.new["impressions"] += events.add_impressions(session, lists)

@@ -84,9 +84,12 @@ def test_refused_rows_are_counted_and_the_first_is_named(sessions):
         (CLICK, replace(CLICK, article_id="a"), False),
         (CLICK, replace(CLICK, at=12.0, known_at=12.0), False),
         (CLICK, replace(CLICK, weight=0.0), False),
+        (CLICK, replace(CLICK, user_id="somebody else"), False),
+        (CLICK, replace(CLICK, impression_id="another list"), False),
         (CLICK, replace(CLICK, dwell_seconds=9.0), True),
         (SHOWN, replace(SHOWN, items=("b", "a")), False),
         (SHOWN, replace(SHOWN, at=9.0, known_at=10.0), False),
+        (SHOWN, replace(SHOWN, user_id="somebody else"), False),
         (SHOWN, replace(SHOWN, context=Context("front")), True),
     ],
 )

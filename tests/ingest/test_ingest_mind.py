@@ -46,8 +46,8 @@ def test_a_row_of_behaviors(tmp_path):
     name = f"7:U1:{int(at)}"
     assert read(tmp_path) == [
         Impression(name, "U1", at, ("N3", "N4", "N5"), Context("front")),
-        Click(f"U1:N4:{int(at)}", "U1", "N4", at, name),
-        Click(f"U1:N5:{int(at)}", "U1", "N5", at, name),
+        Click(f"{name}:N4", "U1", "N4", at, name),
+        Click(f"{name}:N5", "U1", "N5", at, name),
     ]
 
 
@@ -137,3 +137,11 @@ def test_torn_lines_are_refused_by_line(tmp_path):
         file.write(b"\xef\xbb\xbf4\tU1\t5/18/2023 8:00:00 AM\t\tN1-0\r\n5\tU1\t5/18/2023 8:00:00 AM\t\t\xff-0\n")
     found = {entry.row: getattr(entry, "reason", None) for entry in rows(tmp_path)}
     assert found == {1: FEW, 3: None, 4: None, 5: NOT_UTF8}
+
+
+def test_two_lists_of_one_second_keep_their_clicks_on_one_article(tmp_path):
+    at = "11/13/2019 8:36:57 PM"
+    behaviors(tmp_path, ["1", "U1", at, "", "N1-1 N2-0"], ["2", "U1", at, "", "N3-0 N1-1"])
+    clicks = [entry for entry in read(tmp_path) if isinstance(entry, Click)]
+    assert [click.article_id for click in clicks] == ["N1", "N1"]
+    assert len({click.event_id for click in clicks}) == len({click.impression_id for click in clicks}) == 2
