@@ -58,6 +58,15 @@ def live_version(session: Session) -> str | None:
     return None if row is None else row.version
 
 
+def live_before(session: Session) -> list[str]:
+    """The versions that rollbacks would make live, one after the other."""
+    found: list[str] = []
+    row = _last_promotion(session)
+    while row is not None and row.previous is not None and (row := session.get(PromotionRow, row.previous)) is not None:
+        found.append(row.version)
+    return list(dict.fromkeys(found))
+
+
 def live_since(session: Session) -> tuple[str, Timestamp] | None:
     """The version that answers requests, and when it went live this time; None before the first promotion."""
     row = _last_promotion(session)

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InternalError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import QueuePool
@@ -22,6 +22,12 @@ CONNECTIONS = 50  # of one process at most, more than FastAPI has threads; Postg
 KEPT = 5  # of them, when they are idle
 BUSY = 15.0  # seconds that SQLite waits for another writer
 PATIENCE = 15  # seconds until a server that does not answer counts as away
+LOCKED = 5.0  # seconds that reading PostgreSQL waits for a lock, which only a change of the schema or the like holds
+FROZEN = 60.0  # seconds after which PostgreSQL ends a write transaction of which it hears nothing more
+PATIENT = select(
+    func.set_config("lock_timeout", f"{BUSY:.0f}s", True),
+    func.set_config("idle_in_transaction_session_timeout", f"{FROZEN:.0f}s", True),
+)  # of a write transaction on PostgreSQL: as patient as one on SQLite
 SILENCE = {
     "tcp_user_timeout": 5000,
     "keepalives_idle": 5,
@@ -52,6 +58,8 @@ def open_engine(settings: Settings) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_pragmas)
         event.listen(engine, "begin", _begin)
+    else:
+        event.listen(engine, "connect", _set_patience)
     return engine
 
 
@@ -81,13 +89,15 @@ def writing(sessions: Sessions) -> Iterator[Session]:
         mode = {"sqlite_begin": "IMMEDIATE"} if is_sqlite else {"isolation_level": "READ COMMITTED"}
         try:
             session.connection(execution_options=mode)
+            if not is_sqlite:
+                session.execute(PATIENT)
             yield session
             session.commit()
         except (OperationalError, InternalError, IntegrityError) as error:
             if is_sqlite and isinstance(error, IntegrityError):
                 raise  # there, no other writer can be the reason
             why = _reason(error)
-            raise NotReadyError(f"The database could not be written ({why}); nothing was changed.") from error
+            raise NotReadyError(f"The database could not be written ({why}); nothing of this was kept.") from error
 
 
 def upgrade(settings: Settings, revision: str = "head") -> str:
@@ -99,6 +109,9 @@ def upgrade(settings: Settings, revision: str = "head") -> str:
     engine, config = open_engine(settings), migrations_config()
     try:
         with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":  # several hosts may begin at once
+                connection.execute(PATIENT)
+                connection.execute(select(func.pg_advisory_xact_lock(func.hashtext("schema"))))
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
             tail.mend(connection)
@@ -178,6 +191,11 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
     if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):  # it lasts; to set it again takes a lock
         connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _set_patience(connection: Any, _record: Any) -> None:
+    connection.execute(f"SET lock_timeout = {LOCKED * 1000:.0f}")
+    connection.commit()
 
 
 def _begin(connection: Any) -> None:

@@ -64,8 +64,11 @@ def behind(session: Session, row: Row, mark: int) -> ColumnElement[bool]:
 
 
 def count_behind(session: Session, place: Place) -> int:
-    """How many events lie behind a place and can be followed."""
-    there = (select(func.count()).select_from(row).where(behind(session, row, _mark_of(row, place))) for row in TABLES)
+    """How many events lie behind a place, those included that cannot be followed before an older transaction ends."""
+    is_postgresql = _is_postgresql(session)
+    there = (
+        select(func.count()).select_from(row).where(_mark(is_postgresql, row) > _mark_of(row, place)) for row in TABLES
+    )
     return sum(session.scalar(statement) or 0 for statement in there)
 
 

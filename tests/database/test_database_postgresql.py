@@ -1,16 +1,23 @@
 """What only PostgreSQL brings: a driver that may be absent, a server that may go away, and writers side by side."""
 
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Thread
 
 import made_postgres
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
 
-from recsys.database import articles, events, models, served, stretches, users
+from recsys.database import articles, events, models, served, stretches, tail, users
+from recsys.database import session as session_room
+from recsys.database.bulk import one_at_a_time
 from recsys.database.session import open_engine, open_sessions, upgrade, writing
 from recsys.domain import Article, Click, Context, Impression, NotReadyError, Recommendation, RecsysError
+from recsys.ingest.rows import Found
+from recsys.ingest.tally import Tally
+from recsys.ingest.writer import write
 from recsys.settings import Settings
 
 AWAY = "postgresql://nobody@127.0.0.1:1/nothing"  # no server listens at port 1
@@ -69,7 +76,7 @@ def test_a_read_only_database_is_a_sentence(sessions, settings):
     name = sessions.kw["bind"].url.database
     execute(sessions, f"alter database {name} set default_transaction_read_only = on")
     sessions.kw["bind"].dispose()
-    with pytest.raises(NotReadyError, match=r"read-only.*nothing was changed"), writing(sessions) as session:
+    with pytest.raises(NotReadyError, match=r"read-only.*nothing of this was kept"), writing(sessions) as session:
         users.ensure_keys(session, ["ann"])
     with pytest.raises(RecsysError, match="read-only"):
         upgrade(settings)
@@ -249,3 +256,68 @@ def test_tests_are_skipped_by_name_without_a_server_unless_all_are_required(monk
     monkeypatch.setitem(sys.modules, "pgserver", None)
     with pytest.raises(outcome, match="PostgreSQL is not installed"), made_postgres.running():
         pass
+
+
+def test_a_locked_table_holds_up_reading_and_writing_for_a_bounded_time(sessions, settings, monkeypatch):
+    monkeypatch.setattr(session_room, "LOCKED", 0.2)
+    monkeypatch.setattr(session_room, "PATIENT", select(func.set_config("lock_timeout", "200ms", True)))
+    others = open_sessions(settings)
+    with sessions() as session:
+        session.execute(text("lock table users in access exclusive mode"))
+        with pytest.raises(OperationalError, match="lock timeout"), others() as reading:
+            users.key_of(reading, "ann")
+        with pytest.raises(NotReadyError, match="lock timeout"), writing(others) as other:
+            users.ensure_keys(other, ["ann"])
+    with writing(others) as other:
+        assert users.ensure_keys(other, ["ann"])
+
+
+def test_a_writer_of_whom_nothing_more_is_heard_loses_its_locks(sessions, monkeypatch):
+    impatient = select(func.set_config("idle_in_transaction_session_timeout", "200ms", True))
+    monkeypatch.setattr(session_room, "PATIENT", impatient)
+
+    def freeze():
+        with writing(sessions) as session:
+            one_at_a_time(session, "events")
+            time.sleep(1.0)
+            users.ensure_keys(session, ["ann"])
+
+    with pytest.raises(NotReadyError, match="idle-in-transaction"):
+        freeze()
+    with writing(sessions) as session:
+        one_at_a_time(session, "events")
+
+
+def test_several_that_make_the_schema_at_once_all_get_it(settings):
+    assert len(set(at_once(upgrade, [settings] * 3))) == 1
+    assert open_sessions(settings)
+
+
+def test_events_that_wait_for_an_older_transaction_count_as_behind(sessions):
+    with sessions() as older:
+        older.execute(text("insert into users (user_id) values ('ann')"))
+        with writing(sessions) as session:
+            place = tail.end_of_log(session)
+            events.add_clicks(session, [Click("c", "bob", "a", 1.0)])
+        with sessions() as session:
+            assert len(stretches.read_log(session, place=tail.end_of_log(session)).clicks) == 0
+            assert tail.count_behind(session, place) == 1
+
+
+def test_an_import_and_a_writer_of_events_that_name_the_same_articles_do_not_block_each_other(sessions):
+    records = [Article("new"), Impression("i", "ann", 1.0, ("new",))]
+    found = [Found("made", row, record) for row, record in enumerate(records)]
+
+    def bring_in():
+        with writing(sessions) as session:
+            write(session, found, Tally())
+
+    with writing(sessions) as session:
+        one_at_a_time(session, "events")
+        other = Thread(target=bring_in)
+        other.start()
+        time.sleep(0.5)
+        events.add_clicks(session, [Click("c", "ann", "new", 1.0)])
+    other.join(30)
+    with sessions() as session:
+        assert events.counts(session) == {"impressions": 1, "clicks": 1}
