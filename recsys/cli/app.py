@@ -102,7 +102,7 @@ def encode(as_json: Json = False) -> None:
         done = encode_new(sessions, with_views(load_encoders(settings), settings.augment), report)
     for warning in done.warnings:
         err.print(f"[yellow]warning:[/yellow] {escape(warning)}", soft_wrap=True)
-    show(done, as_json, f"encoded {done.encoded}, cached {done.cached}, missing {done.missing}, broken {done.broken}")
+    show(done, as_json, "\n".join(done.lines))
 
 
 @app.command()

@@ -36,6 +36,15 @@ class EncodeReport:
     warnings: list[str] = field(default_factory=list)
 
     @property
+    def lines(self) -> list[str]:
+        """What was done, by modality, for people."""
+        outcomes = ("encoded", "cached", "missing", "broken")
+        return [
+            f"{name}: " + ", ".join(f"{getattr(self, outcome).get(name, 0):,} {outcome}" for outcome in outcomes)
+            for name in self.encoded
+        ]
+
+    @property
     def looked_at(self) -> int:
         """Articles times modalities that were looked at."""
         return sum(sum(counts.values()) for counts in (self.encoded, self.cached, self.missing, self.broken))

@@ -102,14 +102,9 @@ def finetune_title(
     encoder = TextModel(settings.title_encoder, settings.device)
     texts, pairs = _examples(sessions, settings, TitleEncoder(encoder), until, config, seed)
     tuned = fine_tune(
-        encoder.source,
-        texts,
-        pairs,
-        device=choose_device(settings.device),
-        config=config,
-        seed=seed,
+        encoder.source, texts, pairs, device=choose_device(settings.device), config=config, seed=seed,
         report=lambda done, total: report(STAGE, done, total),
-    )
+    )  # fmt: skip
     folder = _kept(tuned, settings)
     figures = {
         "folder": str(folder),

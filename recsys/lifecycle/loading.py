@@ -1,8 +1,5 @@
 """A version's model with the articles of today in its indexes, as far as it fits the settings of today."""
 
-import numpy as np
-
-from recsys.columns import Ints
 from recsys.database import articles
 from recsys.database.session import Sessions
 from recsys.domain import RecsysError
@@ -28,7 +25,7 @@ def load_model(sessions: Sessions, settings: Settings, version: str, data: Datas
     with sessions() as session:
         model = read_snapshot(settings.snapshots / version, lambda ids: articles.keys_of(session, ids))
     check_encoders(model, settings)
-    model.views.put(data.content, indexable(data))
+    model.views.put(data.content, data.catalogue.present)
     return model
 
 
@@ -59,9 +56,3 @@ def check_encoders(model: Model | Manifest, settings: Settings) -> None:
             f"settings name {', '.join(expected.get(name, f'none for the {name}') for name in changed)}: "
             f"restore {' and '.join(setting_of(name) for name in changed)}, or train again."
         )
-
-
-def indexable(data: Dataset) -> Ints:
-    """Keys of the articles that are in the catalogue."""
-    present: Ints = np.flatnonzero(data.catalogue.expires_at > -np.inf)
-    return present

@@ -1,5 +1,6 @@
 """Retraining with a gate: train on all but the newest slice, compare on it, and promote what is not worse."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,16 +26,20 @@ from recsys.settings import Settings
 from recsys.snapshots.snapshot import OtherVersionError
 from recsys.training.fit import Report
 
+log = logging.getLogger(__name__)
+
 WHO = "retrain"
 SLICE = 24 * 3600.0  # seconds; at most a third of the log
 ENOUGH = 3 * FEWEST_CLICKED_LISTS // 2  # clicked lists: some are a robot's, or show what cannot be ranked
 MEANWHILE = "{live} went live during the training, and this was compared with {rival}"
 NOTHING_NEW = "nothing was trained, since no list was shown that it does not know or was not judged on"
+ALL_TO_JUDGE = "nothing was trained, since all lists that it does not know are needed to judge a new version on"
+GO_ON = " `recsys rollback` goes back to the version before; `recsys retrain --full` trains without it."
 NO_HEAD = "it was trained on too few impressions to predict clicks, or on none with a click"
 UNJUDGED = "it is not judged yet, or its retraining ended before it was: `recsys promote` makes it live all the same"
 NO_RIVAL = (
-    "the live version has no ranking head, or was made with other encoders or another version of recsys, so there was "
-    "nothing to compare with"
+    "the live version has no ranking head, cannot be read, or was made with other encoders or another version of "
+    "recsys, so there was nothing to compare with"
 )
 
 
@@ -67,6 +72,7 @@ class _Task:
     split: Timestamp  # where the newest slice begins
     end: Timestamp  # the newest list
     lost: float  # by the live version and those of its chain before it
+    warm: bool
 
 
 def retrain(
@@ -147,11 +153,13 @@ def _task(sessions: Sessions, settings: Settings, *, warm: bool) -> _Task | Retr
     split = newest_slice(span, None if row is None else row.until, enough)
     assert span is not None
     if row is None:
-        return _Task(None, split, span[1], 0.0)
-    as_set = _is_as_set(settings, row.version)  # damage is told before the training, not after it
-    if warm and as_set and max(row.until or 0.0, judged) >= span[1]:
-        return Retrained(row.version, False, NOTHING_NEW, {}, None, trained=False)
-    return _Task(live, split, span[1], lost_before(row))
+        return _Task(None, split, span[1], 0.0, warm)
+    if warm and _is_as_set(settings, row.version):  # damage is told before the training, not after it
+        if max(row.until or 0.0, judged) >= span[1]:
+            return Retrained(row.version, False, NOTHING_NEW, {}, None, trained=False)
+        if row.until is not None and row.until >= split:
+            return Retrained(row.version, False, ALL_TO_JUDGE, {}, None, trained=False)
+    return _Task(live, split, span[1], lost_before(row), warm)
 
 
 def _is_as_set(settings: Settings, version: str) -> bool:
@@ -160,6 +168,8 @@ def _is_as_set(settings: Settings, version: str) -> bool:
         manifest = check_version(settings, version)
     except (OtherEncodersError, OtherVersionError):
         return False
+    except RecsysError as error:
+        raise RecsysError(f"{error}{GO_ON}") from error
     return manifest.encoders == expected_ids(settings) and manifest.fusion == settings.fusion
 
 
@@ -177,17 +187,23 @@ def _judged(
         return None, None
     judged = evaluate_shown(model, window)
     report("evaluation", 1, 2)
-    rival = None if task.live is None else _comparable(sessions, settings, task.live, data)
+    rival = None if task.live is None else _comparable(sessions, settings, task, data)
     previous = None if rival is None else evaluate_shown(rival, window)
     report("evaluation", 2, 2)
     return judged, previous
 
 
-def _comparable(sessions: Sessions, settings: Settings, version: str, data: Dataset) -> Model | None:
-    """The version's model; None when it has no ranking head, or reads what is not made any more."""
+def _comparable(sessions: Sessions, settings: Settings, task: _Task, data: Dataset) -> Model | None:
+    """The live version's model; None when it has no ranking head, or reads what is not made any more."""
+    assert task.live is not None
     try:
-        model = load_model(sessions, settings, version, data)
+        model = load_model(sessions, settings, task.live, data)
     except (OtherEncodersError, OtherVersionError):
+        return None
+    except RecsysError as error:  # its files are gone, or damaged
+        if task.warm:
+            raise
+        log.warning("nothing to compare with: %s", error)
         return None
     return None if model.heads is None else model
 

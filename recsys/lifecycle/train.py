@@ -11,7 +11,6 @@ from recsys.domain import Modality, RecsysError, Timestamp
 from recsys.encoders import expected_ids, load_encoders, setting_of, view_id, with_views
 from recsys.encoders.device import choose_device, set_threads
 from recsys.lifecycle.encode import encode_new
-from recsys.lifecycle.loading import indexable
 from recsys.lifecycle.recording import record_version
 from recsys.lifecycle.starting import start_from
 from recsys.lifecycle.versions import new_version, rfc3339
@@ -90,18 +89,9 @@ def _training_set(data: Dataset, settings: Settings, since: Timestamp | None, un
             f"There is nothing to train on from --since on: the newest event before --until is of "
             f"{rfc3339(examples.known_at[-1])}, choose an earlier --since."
         )
-    return TrainingSet(
-        log=data.log,
-        attributes=data.attributes,
-        content=data.content,
-        users=data.users,
-        indexed=indexable(data),
-        encoders=expected_ids(settings),
-        since=-np.inf if since is None else since,
-        until=float(np.nextafter(max(times), np.inf)) if until is None else until,
-        live_hours=settings.live_hours,
-        bounce=settings.bounce,
-    )
+    begin = -np.inf if since is None else since
+    end = float(np.nextafter(max(times), np.inf)) if until is None else until
+    return TrainingSet.of(data, settings, expected_ids(settings), since=begin, until=end)
 
 
 def _views(sessions: Sessions, settings: Settings, data: Dataset) -> tuple[Content, ...]:

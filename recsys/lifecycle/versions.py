@@ -15,6 +15,7 @@ from recsys.settings import Settings
 from recsys.snapshots.manifest import read_manifest
 
 COMMAND = "cli"  # who does what is done on the command line
+BY_HAND = "promoted by hand"
 FIRST_PROMOTION = "nothing was live yet"
 
 
@@ -55,10 +56,17 @@ def promote(sessions: Sessions, settings: Settings, version: str, *, who: str = 
     from recsys.lifecycle.loading import check_version  # torch, which the other commands here need not wait for
 
     with sessions() as session:
-        models.get_version(session, version)
+        why = _by_hand(models.get_version(session, version).reason)
     check_version(settings, version)
     with writing(sessions) as session:
-        make_live(session, version, "promoted by hand", who=who)
+        make_live(session, version, why, who=who)
+
+
+def _by_hand(reason: str | None) -> str:
+    """Why it is live, and beside that what was said of it before, such as by how much it lost."""
+    if reason is None or reason.startswith(BY_HAND):
+        return reason or BY_HAND
+    return f"{BY_HAND}; before: {reason}"
 
 
 def rollback(sessions: Sessions, settings: Settings, *, who: str = COMMAND) -> str:

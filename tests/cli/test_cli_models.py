@@ -188,7 +188,7 @@ class TestVersions:
 
     def test_retrain_says_whether_it_promoted_and_why(self, cli: Cli, site: Settings) -> None:
         first = live_version(site)
-        document = cli.json("retrain")
+        document = cli.json("retrain", "--full")
         assert {"version", "promoted", "why", "metrics", "previous_metrics"} <= document.keys()
         assert document["version"] != first
         assert live_version(site) == (document["version"] if document["promoted"] else first)

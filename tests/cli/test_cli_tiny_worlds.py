@@ -45,7 +45,7 @@ STEPS = {
     "evaluate": ("evaluate", "--since", rfc3339(SPLIT)),
     "recommend": ("recommend", "u0"),
     "similar": ("similar", "a0"),
-    "retrain": ("retrain",),
+    "retrain": ("retrain", "--full"),
 }
 
 

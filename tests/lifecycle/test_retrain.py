@@ -1,13 +1,14 @@
 """The gate: a candidate goes live when it is not worse on the newest slice, and never without saying why."""
 
 import re
+import shutil
 from collections.abc import Callable
 from types import SimpleNamespace
 
 import made_world
 import numpy as np
 import pytest
-from made_training import change, hurry, live, pretend, snapshots, versions, weights
+from made_training import change, hurry, live, pretend, snapshots, versions
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
@@ -36,13 +37,16 @@ DAY, HOUR = made_world.DAY, made_world.HOUR
 
 @pytest.fixture
 def world(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Sessions:
-    """The made world, whose model is live and saw all but the last day, in which some 90 lists were clicked.
+    """The made world, whose model is live and saw all but the last day and six hours; some 90 lists were clicked since.
 
     A training gives the same model again.
     """
     sessions = made_world.install(settings)
+    with writing(sessions) as session:
+        session.execute(update(ModelVersionRow).values(until=made_world.SPLIT - 6 * made_world.HOUR))
     pretend(monkeypatch, sessions, settings)
     monkeypatch.setattr(gate, "FEWEST_CLICKED_LISTS", 50)
+    monkeypatch.setattr(room, "ENOUGH", 75)
     return sessions
 
 
@@ -187,11 +191,10 @@ def test_a_candidate_that_is_not_worse_goes_live(
     settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = live(world)
-    hurry(monkeypatch, fit)  # in earnest: the same seed and window give the live version's weights again
+    hurry(monkeypatch, fit)  # in earnest
     done = run(world, settings)
     assert done.promoted
     assert live(world) == done.version != before
-    assert weights(settings, done.version) == weights(settings, before or "")
     assert "not worse" in done.why
     assert done.previous_metrics is not None
     assert done.previous_metrics["version"] == before
@@ -201,7 +204,7 @@ def test_a_candidate_that_is_not_worse_goes_live(
         row = models.get_version(session, done.version)
     assert (row.status, row.reason) == ("promoted", done.why)
     assert row.metrics["shown"]["auc"] == done.metrics["auc"]
-    assert (row.until or 0.0) >= made_world.SPLIT
+    assert (row.until or 0.0) > made_world.SPLIT - 6 * made_world.HOUR  # where the version before it had ended
 
 
 @pytest.mark.parametrize(
@@ -314,6 +317,28 @@ def test_nothing_is_trained_again_on_lists_that_the_live_version_was_judged_on(
     with writing(world) as session:
         events.add_impressions(session, [Impression("later", "u01", made_world.END, ("a70", "a71"))])
     assert run(world, settings).trained
+
+
+def test_nothing_is_trained_where_all_that_is_new_is_needed_to_judge(settings: Settings, world: Sessions) -> None:
+    newest = room.train(world, settings, until=made_world.END - room.SLICE / 2).version
+    with writing(world) as session:
+        models.promote(session, newest, 1.0, "by hand")
+    before = versions(world), snapshots(settings)
+    done = run(world, settings)
+    assert (done.version, done.trained, done.why) == (newest, False, room.ALL_TO_JUDGE)
+    assert (versions(world), snapshots(settings)) == before
+    assert retrain(world, settings, warm=False, encode=EncodeReport).trained
+
+
+def test_without_the_files_of_the_live_version_only_a_full_training_goes_on(
+    settings: Settings, world: Sessions
+) -> None:
+    shutil.rmtree(settings.snapshots / (live(world) or ""))
+    with pytest.raises(RecsysError, match="recsys retrain --full"):
+        run(world, settings)
+    done = retrain(world, settings, warm=False, encode=EncodeReport)
+    assert (done.promoted, done.why) == (True, room.NO_RIVAL)
+    assert live(world) == done.version
 
 
 def test_what_came_of_it_is_written_with_the_promotion_or_not_at_all(settings: Settings, world: Sessions) -> None:

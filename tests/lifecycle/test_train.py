@@ -193,6 +193,16 @@ def test_promoting_makes_a_version_live(settings: Settings, trained: Sessions) -
         assert models.get_version(session, version).reason == "promoted by hand"
 
 
+def test_a_promotion_by_hand_does_not_hide_what_the_gate_had_said(settings: Settings, trained: Sessions) -> None:
+    before, version = live(trained) or "", train(trained, settings, until=SPLIT).version
+    with writing(trained) as session:
+        models.reject(session, version, "it lost .1 nDCG@10")
+    for again in (version, before, version):
+        promote(trained, settings, again)
+    with trained() as session:
+        assert models.get_version(session, version).reason == "promoted by hand; before: it lost .1 nDCG@10"
+
+
 def test_what_cannot_serve_is_not_promoted(settings: Settings, trained: Sessions) -> None:
     world, before, version = trained, live(trained), train(trained, settings, until=SPLIT).version
     with pytest.raises(NotKnownError):

@@ -76,7 +76,7 @@ def clicked_lists(visit: Visit) -> Findings:
     else:
         yield warning(
             f"Something was clicked in each of the {lists:,} newest lists: a CTR of 100% is not real.",
-            "Send the lists that nobody clicked in, too (type impression): without them P(click) comes out near 1.",
+            "Send the lists that nobody clicked in, too (type impression): else each list promises a click or more.",
         )
 
 

@@ -71,7 +71,7 @@ def vectors_of_others(visit: Visit) -> Findings:
             yield error(
                 f"All {modality} vectors are of {', '.join(sorted(made_by))}, and none of {encoder}, which the "
                 "settings name.",
-                f"Restore {setting_of(modality)}, or run `recsys encode` and `recsys train`.",
+                f"Restore {setting_of(modality)}, or run `recsys encode` and `recsys retrain`.",
             )
 
 
