@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from anyio import CapacityLimiter
+
 from recsys.domain import NotReadyError
 
 FULL = "More came at once than this server can take: ask again in a second."
@@ -20,6 +22,7 @@ class Admission:
         """``patience``: seconds after which one who waits is told to come back; None: never."""
         self.most_waiting, self.patience = most_waiting, patience
         self.waiting = 0
+        self.threads = CapacityLimiter(at_once)  # of their own: all others may be waiting for a lock of the database
         self._places = asyncio.Semaphore(at_once)
 
     @asynccontextmanager

@@ -3,7 +3,8 @@
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -74,6 +75,17 @@ def respond(status: int, detail: str, errors: Any = None, headers: dict[str, str
     problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
     content = json.dumps(problem.model_dump(exclude_none=True))  # ASCII: what is wrong may be what cannot be encoded
     return Response(content, status, headers, MEDIA_TYPE)
+
+
+@contextmanager
+def conflicts() -> Iterator[None]:
+    """Inside, what is refused is refused because of the state of things: 409, unless the error says something else."""
+    try:
+        yield
+    except RecsysError as error:
+        if isinstance(error, tuple(STATUSES)):
+            raise
+        raise NotPossibleError(str(error)) from error
 
 
 def without_paths(text: str, settings: Settings) -> str:

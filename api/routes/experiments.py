@@ -9,11 +9,10 @@ from sqlalchemy.orm import Session
 
 from api.deps import WRITES, LiveDep, SessionsDep, SettingsDep
 from api.fields import Id, instant
-from api.problems import documented, without_paths
+from api.problems import conflicts, documented, without_paths
 from api.security import WhoDep, needs
 from recsys.database import experiments, models
 from recsys.database.session import writing
-from recsys.domain import NotKnownError, NotPossibleError, NotReadyError, RecsysError
 from recsys.lifecycle.loading import check_version
 from recsys.serving import experiment
 from recsys.serving.live import Live
@@ -57,7 +56,10 @@ def put_experiment(
     Every process serves it within a second. The same again changes nothing; another share begins the figures anew.
     """
     experiment.check_free(settings)
-    _check_whole(sessions(), settings, body.version)
+    with sessions() as session:
+        models.get_version(session, body.version)
+    with conflicts():
+        check_version(settings, body.version)
     with writing(sessions) as session:
         experiments.start(session, body.version, body.share, at=time.time(), who=who)
     live.follow_versions()
@@ -71,17 +73,6 @@ def end_experiment(sessions: SessionsDep, settings: SettingsDep, who: WhoDep) ->
     experiment.check_free(settings)
     with writing(sessions) as session:
         experiments.end(session, at=time.time(), who=who)
-
-
-def _check_whole(session: Session, settings: Settings, version: str) -> None:
-    try:
-        with session:
-            models.get_version(session, version)
-        check_version(settings, version)
-    except (NotKnownError, NotReadyError):
-        raise
-    except RecsysError as error:
-        raise NotPossibleError(str(error)) from error
 
 
 def _out(session: Session, settings: Settings, live: Live) -> ExperimentOut:

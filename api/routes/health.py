@@ -5,8 +5,8 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.deps import LiveDep
-from api.problems import documented
+from api.deps import LiveDep, SettingsDep
+from api.problems import documented, without_paths
 from recsys.domain import NotReadyError
 
 router = APIRouter()
@@ -20,6 +20,7 @@ class HealthOut(BaseModel):
     status: str
     model_version: str | None = None
     degraded: Literal[True] | None = Field(None, description="only there while the database does not answer")
+    trouble: str | None = Field(None, description="why this process does not serve what was promoted; else not there")
     behind: float | None = Field(
         None, description="seconds since the log was last read to its end; only there from 5 s on"
     )
@@ -32,7 +33,7 @@ async def alive() -> HealthOut:
 
 
 @router.get("/readyz", response_model_exclude_none=True, responses=documented(503))
-async def ready(live: LiveDep) -> HealthOut:
+async def ready(live: LiveDep, settings: SettingsDep) -> HealthOut:
     """Answers 200 once a model is live and the log has been read; else 503 with the reason.
 
     It stays 200 when the database is away or slow, or the log is folded anew, and says so: the process answers from
@@ -46,5 +47,6 @@ async def ready(live: LiveDep) -> HealthOut:
         status="ready",
         model_version=live.model.version,
         degraded=True if live.database.is_open else None,
+        trouble=None if live.trouble is None else without_paths(live.trouble, settings),
         behind=round(live.waited, 1) if live.waited > BEHIND else None,
     )

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from api.deps import WRITES, SessionsDep
+from api.deps import WRITES, SessionsDep, SettingsDep
 from api.fields import PathId, instant
 from api.paths import path_to
-from api.problems import MEDIA_TYPE, Problem, documented
+from api.problems import MEDIA_TYPE, Problem, documented, without_paths
 from api.routes.models import finite
 from api.security import needs
 from recsys.database import jobs
@@ -17,6 +17,7 @@ from recsys.database.jobs import RETRAIN
 from recsys.database.session import writing
 from recsys.database.tables import JobRow
 from recsys.domain import Timestamp
+from recsys.settings import Settings
 
 MOST_JOBS = 100  # of one answer
 
@@ -83,23 +84,26 @@ def retrain(sessions: SessionsDep, request: Request, response: Response) -> JobA
 
 
 @router.get("/jobs", dependencies=[needs("admin")])
-def list_jobs(sessions: SessionsDep, limit: Annotated[int, Query(ge=1, le=MOST_JOBS)] = 20) -> JobsOut:
+def list_jobs(
+    sessions: SessionsDep, settings: SettingsDep, limit: Annotated[int, Query(ge=1, le=MOST_JOBS)] = 20
+) -> JobsOut:
     """The jobs asked for last, the newest first."""
     with sessions() as session:
         now = jobs.clock(session)
-        return JobsOut(jobs=[_out(job, now) for job in jobs.newest(session, limit)])
+        return JobsOut(jobs=[_out(job, now, settings) for job in jobs.newest(session, limit)])
 
 
 @router.get("/jobs/{job_id}", responses=documented(404), dependencies=[needs("admin")])
-def get_job(job_id: PathId, sessions: SessionsDep) -> JobOut:
+def get_job(job_id: PathId, sessions: SessionsDep, settings: SettingsDep) -> JobOut:
     """A job: its status, progress, and result or error."""
     with sessions() as session:
-        return _out(jobs.get(session, job_id), jobs.clock(session))
+        return _out(jobs.get(session, job_id), jobs.clock(session), settings)
 
 
-def _out(job: JobRow, now: Timestamp) -> JobOut:
+def _out(job: JobRow, now: Timestamp, settings: Settings) -> JobOut:
     """A job as it is; nobody may be there to write that one which is silent has failed."""
     silent = jobs.abandoned(job, now)
+    why = silent or job.error
     return JobOut(
         job_id=job.job_id,
         kind=job.kind,
@@ -111,7 +115,7 @@ def _out(job: JobRow, now: Timestamp) -> JobOut:
         owner=job.owner,
         progress=job.progress,
         result=finite(job.result),
-        error=silent or job.error,
+        error=None if why is None else without_paths(why, settings),
     )
 
 

@@ -9,11 +9,10 @@ from pydantic import BaseModel, Field
 
 from api.deps import WRITES, SessionsDep, SettingsDep
 from api.fields import PathId, instant
-from api.problems import documented
+from api.problems import conflicts, documented
 from api.security import WhoDep, needs
 from recsys.database import models
 from recsys.database.tables import ModelVersionRow
-from recsys.domain import NotKnownError, NotPossibleError, NotReadyError, RecsysError
 from recsys.evaluation import traffic
 from recsys.lifecycle import versions
 
@@ -93,12 +92,8 @@ def rollback(sessions: SessionsDep, settings: SettingsDep, who: WhoDep) -> LiveO
 @router.post("/{version}/promote", responses=documented(404, 409), dependencies=[needs("admin"), WRITES])
 def promote(version: PathId, sessions: SessionsDep, settings: SettingsDep, who: WhoDep) -> LiveOut:
     """Make a version live, if its files are whole; every process serves it within a second."""
-    try:
+    with conflicts():
         versions.promote(sessions, settings, version, who=who)
-    except (NotKnownError, NotReadyError):
-        raise
-    except RecsysError as error:
-        raise NotPossibleError(str(error)) from error
     return LiveOut(live=version)
 
 

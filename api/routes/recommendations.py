@@ -1,13 +1,14 @@
 """Articles for a user: the pipeline's own list, or the publisher's list in the best order."""
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
-from starlette.concurrency import run_in_threadpool
 
 from api.deps import ADMITTED, RecommenderDep, Running, RunningDep
 from api.fields import PathId, Section, Text, instant
@@ -75,7 +76,8 @@ async def _straight(request: Request) -> Response:
         raise RequestValidationError(error.errors()) from error
     running: Running = request.app.state.running
     await request.scope["fastapi_inner_astack"].enter_async_context(running.admission.admitted())  # until it is sent
-    return await run_in_threadpool(recommend, asked.path.user_id, running, asked.query)
+    answer = partial(recommend, asked.path.user_id, running, asked.query)
+    return await to_thread.run_sync(answer, limiter=running.admission.threads)
 
 
 class _Straight(APIRoute):

@@ -6,6 +6,7 @@ const BY = ["fused", "title", "image"];
 const MOST = 10; // neighbours of each kind
 const form = byId("ask");
 const search = byId("search");
+const HIDDEN = { articles: [] }; // what a key sees that may not see the data
 let turn = 0; // what was asked for: an answer that comes late must not replace a newer one
 
 async function inspect(id) {
@@ -83,9 +84,11 @@ async function open(article) {
 
 /** Names to choose from; the first of them where nothing was asked for until they are there. */
 async function offer() {
-  const { articles } = await maybe("newest", { articles: [] });
+  const { articles } = await maybe("newest", HIDDEN);
   fill("articles", articles.map(({ article_id, title }) => h("option", { value: article_id, label: title ?? article_id })));
-  if (turn === 0 && form.elements.article.value === "" && articles.length) await open(articles[0].article_id);
+  if (turn > 0 || form.elements.article.value !== "" || articles === HIDDEN.articles) return;
+  if (articles.length) await open(articles[0].article_id);
+  else fill("about", "There is no article with a title yet: import some, or PUT them to the API.");
 }
 
 form.addEventListener("submit", (event) => {

@@ -3,13 +3,14 @@
 import { api, attempt, byId, figure, fill, h, maybe, number, percent, when } from "./common.js";
 
 const EVERY = 1000; // milliseconds between two looks at a job
+const NONE = "There is no version yet: “Retrain” or `recsys train` makes the first.";
 const OVER = ["done", "failed"];
 
 async function list() {
   const { live, versions, experiment } = await api("models");
   fill("versions", versions.toReversed().map((version) => row(version, live)));
   byId("rollback").disabled = live === null;
-  fill("experiment", experiment === null ? "" : verdict(experiment));
+  fill("experiment", versions.length === 0 ? NONE : experiment === null ? "" : verdict(experiment));
 }
 
 function row(version, live) {

@@ -4,6 +4,7 @@ import { api, asked, attempt, bar, byId, figure, fill, h, link, maybe, percent, 
 
 const form = byId("ask");
 const MOVED = 5; // inputs of the ranking head that are shown of each article
+const HIDDEN = { readers: [], sections: [] }; // what a key sees that may not see the data
 let shown = 0; // lists asked for: an answer that comes late must not replace a newer one
 
 async function recommend(user) {
@@ -90,10 +91,13 @@ async function open(user) {
 
 /** Names to choose from; the first of them where nothing was asked for until they are there. */
 async function offer() {
-  const { readers, sections } = await maybe("newest", { readers: [], sections: [] });
+  const { readers, sections } = await maybe("newest", HIDDEN);
   fill("readers", readers.map((id) => h("option", { value: id })));
   form.elements.section.append(...sections.map((section) => h("option", { value: section }, section)));
-  if (shown === 0 && form.elements.user.value === "" && readers.length) await open(readers[0]);
+  if (shown === 0 && form.elements.user.value === "" && sections !== HIDDEN.sections) {
+    if (readers.length) await open(readers[0]);
+    else fill("about", "Nobody has clicked yet: send events, or name any reader.");
+  }
 }
 
 form.addEventListener("submit", (event) => {

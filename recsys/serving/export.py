@@ -87,7 +87,7 @@ def export_view(live: Live, view: str, path: Path, progress: Progress) -> int:
     """
     model, catalogue = live_model(live), live.world.catalogue
     index = model.views.learned if view == "fused" else model.views.content
-    keys = np.sort(index.keys[catalogue.expires_at[index.keys] > -np.inf])
+    keys = np.intersect1d(index.keys, catalogue.present)
     keys = keys[index.vectors(keys)[0].any(axis=1)]
     batches = (
         _of_view(index, catalogue, np.array(part), view, model.version) for part in chunks(keys, VECTORS_AT_ONCE)

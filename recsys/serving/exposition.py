@@ -15,6 +15,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from recsys.processes import is_alive
+
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's own variable; it looks there when it is imported
 
 
@@ -54,15 +56,5 @@ def exposed(own: Collector, accept: str | None) -> tuple[bytes, str]:
 def _forget_the_dead(folder: Path) -> None:
     """A dead worker's gauges say nothing any more; what it counted stays in the sums."""
     for pid in {path.stem.rpartition("_")[2] for path in folder.glob("gauge_live*.db")}:
-        if not _runs(int(pid)):
+        if not is_alive(int(pid)):
             mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's by now
-        return True
-    return True

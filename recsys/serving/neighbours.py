@@ -8,9 +8,11 @@ from recsys.database import articles, merges
 from recsys.domain import Neighbour, NotKnownError, Timestamp
 from recsys.pipeline.content import Content
 from recsys.pipeline.model import Model
+from recsys.retrieval.index import VectorIndex
 from recsys.serving.answering import current
 from recsys.serving.lines import image_url
 
+BLOCK = 65536  # articles looked at in one go
 SPARE = 20  # neighbours looked up beyond those wanted, since some may be gone from the catalogue
 
 
@@ -54,11 +56,28 @@ def _nearest(model: Model, key: int, by: str, limit: int, allowed: Ints) -> tupl
     views, space = model.views, model.views.towers.content_space
     wanted = np.array([key], np.int64)
     if by == "fused":
-        index, part, query = views.learned, slice(None), views.learned.vectors(wanted)[0]
-    elif by in space.modalities:
-        index, part, query = views.content, space.parts[by], space.only(by, views.content.vectors(wanted)[0])
-    else:
+        return _by_cosine(views.learned, views.learned.vectors(wanted)[0][0], limit, allowed)
+    if by not in space.modalities:
         raise NotKnownError(f"There is no view {by!r}: choose fused, {' or '.join(space.modalities)}.")
-    scores, keys = index.search(query, limit, allowed=allowed[index.says(allowed, part)])
+    query = space.only(by, views.content.vectors(wanted)[0])
+    scores, keys = views.content.search(query, limit, allowed=allowed[views.content.says(allowed, space.parts[by])])
     found = (keys[0] >= 0) & query.any()
     return scores[0][found], keys[0][found]
+
+
+def _by_cosine(index: VectorIndex, query: Floats32, limit: int, allowed: Ints) -> tuple[Floats32, Ints]:
+    """The ``limit`` of highest cosine; vectors of articles of which little is known may be shorter than others.
+
+    All are looked at: an inner-product index finds the long ones.
+    """
+    cosines, keys = np.zeros(0, np.float32), np.zeros(0, np.int64)
+    for start in range(0, len(allowed), BLOCK):
+        some = allowed[start : start + BLOCK]
+        vectors = index.vectors(some)[0]
+        lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(query)
+        said = lengths > 0
+        cosines = np.append(cosines, (vectors[said] @ query) / lengths[said])
+        keys = np.append(keys, some[said])
+        best = np.lexsort((keys, -cosines))[:limit]
+        cosines, keys = cosines[best], keys[best]
+    return np.minimum(cosines, 1.0), keys

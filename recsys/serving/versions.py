@@ -64,6 +64,9 @@ class Versions:
         with sessions() as session:
             promoted, experiment = models.live_version(session), experiments.running(session)
             live = self._one(session, promoted, catalogue(), troubles) or self.live
+            if live is None and promoted is not None:  # a process that starts: those that go on have an old one
+                earlier = (self._one(session, one, catalogue(), troubles) for one in models.live_before(session))
+                live = next((model for model in earlier if model is not None), None)
             second = None if experiment is None else self._one(session, experiment.version, catalogue(), troubles)
         served = {model.version: model for model in (live, second) if model is not None}
         new = [model for version, model in served.items() if version not in self.models]
@@ -108,7 +111,7 @@ class Versions:
             return None
         try:
             model = self._ahead.pop(version, None) or self._read(session, version)
-            here = present(catalogue)
+            here = catalogue.present
             if self.live is not None:  # else all of them are indexed before it answers
                 index(session, model, here[~np.isin(here, model.views.learned.keys)])
             for one in (model.views.learned, model.views.content):
@@ -138,16 +141,10 @@ class Versions:
             )
 
 
-def present(catalogue: Catalogue) -> Ints:
-    """Keys of the articles that are in the catalogue."""
-    keys: Ints = np.flatnonzero(catalogue.expires_at > -np.inf)
-    return keys
-
-
 def _unsure(sessions: Sessions, new: Iterable[Model], catalogue: Catalogue) -> dict[str, Ints]:
     """By version, the articles to be indexed once more."""
     with sessions() as session:
-        return {model.version: unsure(session, model, present(catalogue)) for model in new}
+        return {model.version: unsure(session, model, catalogue.present) for model in new}
 
 
 def unsure(session: Session, model: Model, keys: Ints) -> Ints:

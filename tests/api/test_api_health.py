@@ -1,11 +1,15 @@
 """Alive, ready, and what an API without a model can do."""
 
+import time
+
 import pytest
 from api_calls import assert_problem, event, recommended, send, until
 from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.routes import health
+from recsys.database import models
+from recsys.database.session import open_sessions, writing
 from recsys.domain import RecsysError
 
 
@@ -51,6 +55,19 @@ def test_a_live_version_whose_files_are_damaged_is_named(site, newspaper):
         for path in ("/readyz", "/v1/users/u1/recommendations"):
             problem = assert_problem(client.get(path), 503, f"snapshots/{newspaper.live}/items.json is missing")
             assert str(site.home) not in problem["detail"]  # which /readyz would tell everybody
+
+
+def test_that_another_version_than_the_promoted_one_answers_is_told(site, newspaper):
+    with TestClient(create_app(site), raise_server_exceptions=False) as client:
+        assert "trouble" not in client.get("/readyz").json()
+        with writing(open_sessions(site)) as session:
+            models.add_version(session, version="gone", at=time.time(), since=None, until=None, metrics={})
+            models.promote(session, "gone", time.time(), "by hand")
+        until(lambda: "trouble" in client.get("/readyz").json(), 30)
+        ready = client.get("/readyz").json()
+    assert (ready["status"], ready["model_version"]) == ("ready", newspaper.live)
+    assert "snapshots/gone" in ready["trouble"]
+    assert str(site.home) not in ready["trouble"]
 
 
 def test_without_a_schema_the_api_does_not_start(settings):

@@ -166,6 +166,20 @@ def test_a_title_is_text_whatever_it_looks_like(page: Any, http: httpx.Client) -
     assert page.title() == "Similarity · recsys"
 
 
+@pytest.mark.parametrize(
+    ("path", "asked", "answer", "sentence"),
+    [
+        ("/", "newest", {"articles": [], "readers": [], "sections": []}, "Nobody has clicked yet"),
+        ("/inspect", "newest", {"articles": [], "readers": [], "sections": []}, "There is no article with a title yet"),
+        ("/models", "models", {"live": None, "experiment": None, "versions": []}, "There is no version yet"),
+    ],
+)
+def test_a_page_of_an_empty_site_says_so(page: Any, path: str, asked: str, answer: Any, sentence: str) -> None:
+    page.route(f"**/v1/{asked}", lambda route: route.fulfill(json=answer))
+    page.goto(path)
+    page.get_by_text(sentence).wait_for()
+
+
 def test_what_is_wrong_is_said_and_taken_back(page: Any) -> None:
     page.goto("/inspect?article=nobody")
     assert "There is no article 'nobody'" in notice(page)

@@ -7,7 +7,7 @@ from peers.lambdarank import Plan
 
 from recsys.features.features import REQUEST
 from recsys.pipeline.scorer import widths
-from recsys.training.heads import Lists
+from recsys.training.lists import Lists
 
 WIDTH = widths(("title",))[0]
 SIGNAL, LEVEL = 3, 9

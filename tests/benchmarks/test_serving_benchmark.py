@@ -11,6 +11,7 @@ import serving
 import serving_fresh
 import soak
 from fastapi.testclient import TestClient
+from made_answers import load_world
 from prototype import HISTORY, Prototype, app_of
 from serving_catalogue import Sizes
 from serving_names import article_id, user_id
@@ -21,7 +22,6 @@ from recsys.database import users
 from recsys.database.session import open_sessions
 from recsys.database.tables import ClickRow
 from recsys.encoders import expected_ids
-from recsys.pipeline.load import load_world
 from recsys.settings import Settings
 
 pytestmark = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")

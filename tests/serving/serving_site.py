@@ -8,6 +8,7 @@ from pathlib import Path
 
 import made_world
 import numpy as np
+from made_answers import load_world
 from made_world import END, NOW
 
 from recsys.database import articles, events, models, users
@@ -15,7 +16,6 @@ from recsys.database.session import Sessions, writing
 from recsys.domain import Article, Click, Context, Impression, Timestamp
 from recsys.encoders import expected_ids
 from recsys.features.state import ArticleState
-from recsys.pipeline.load import load_world
 from recsys.serving.live import Live
 from recsys.serving.recommender import Recommender
 from recsys.settings import Settings

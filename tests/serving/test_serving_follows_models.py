@@ -149,6 +149,19 @@ def test_a_process_that_starts_on_a_damaged_snapshot_says_why_it_has_no_model(si
         site.recommender(live).recommend("u01", at=NOW)
 
 
+def test_a_process_that_starts_on_a_damaged_snapshot_serves_the_one_before_it(site: Site) -> None:
+    for name in ("second", "third"):
+        site.add_version(name)
+        site.promote(name)
+        flipped(site.snapshot(name) / "weights.safetensors")
+    live = site.live()
+    assert version_of(live) == site.trained
+    assert "third" in (live.trouble or "")
+    live.refresh()
+    assert version_of(live) == site.trained
+    assert "third" in (live.trouble or "")
+
+
 def test_a_process_that_starts_knows_what_became_of_articles_after_the_training(site: Site) -> None:
     """The index in the snapshot is as old as the training."""
     live = site.live()

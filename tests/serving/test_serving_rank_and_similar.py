@@ -13,6 +13,7 @@ from serving_site import Site, story
 from recsys.database import articles
 from recsys.domain import Context, NotKnownError, NotPossibleError, NotReadyError
 from recsys.serving import live as room
+from recsys.serving import neighbours as neighbours_room
 from recsys.serving.recommender import Recommender
 
 LISTED = ["a71", "a72", "a73", "a74", "a79", made_world.BARE]
@@ -33,7 +34,7 @@ class TestRank:
         assert [line.position for line in ranked] == [1, 2, 3, 4, 5, 6]
         scores = [line.score for line in ranked]
         assert scores == sorted(scores, reverse=True)
-        assert 0 < sum(scores) < 1
+        assert all(0 < score < 1 for score in scores)
 
     def test_the_order_sent_does_not_matter(self, recommender: Recommender) -> None:
         first, second = (recommender.rank("u01", listed).items for listed in (LISTED, LISTED[::-1]))
@@ -106,6 +107,21 @@ class TestSimilar:
                 and made_world.article_id(n) in near]  # fmt: skip
         other = [s for name, s in near.items() if site.section_of(name) != section]
         assert np.mean(same) > np.mean(other) + 0.3
+
+    def test_a_vector_that_is_short_is_as_near_as_its_direction(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(neighbours_room, "BLOCK", 7)
+        live = site.live()
+        assert live.model is not None
+        index, recommender = live.model.views.learned, site.recommender(live)
+        before = recommender.similar("a77", "fused", 10)
+        short = index.keys[::3]
+        index.put(short, 0.2 * index.vectors(short)[0])
+        after = recommender.similar("a77", "fused", 10)
+        assert {site.key(item.article_id) for item in before} & set(short.tolist())
+        assert [item.article_id for item in after] == [item.article_id for item in before]
+        assert [item.similarity for item in after] == pytest.approx([item.similarity for item in before], abs=1e-5)
 
     def test_a_limit_keeps_the_nearest(self, recommender: Recommender) -> None:
         assert recommender.similar("a77", "fused", 3) == recommender.similar("a77", "fused", 9)[:3]
