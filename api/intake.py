@@ -49,7 +49,9 @@ class _Batch:
 
 def lists_named(sent: Sequence[Any]) -> set[str]:
     """The lists that events name, which may be served ones that are about to be logged."""
-    named = [event.get("impression_id") for event in sent if isinstance(event, dict)]
+    sound = [event for event in sent if isinstance(event, dict)]
+    named = [event.get("impression_id") for event in sound]
+    named += [event.get("event_id") for event in sound if event.get("type") == "impression"]
     return {name for name in named if isinstance(name, str)}
 
 
@@ -64,13 +66,19 @@ def take(sessions: Sessions, sent: Sequence[Any]) -> EventsOut:
     batch = _Batch()
     parsed = _parsed(sent, batch)
     senders = {event.user_id for _, event in parsed}
-    named = {event.impression_id for _, event in parsed if event.impression_id is not None}
     with writing(sessions) as session:
         one_at_a_time(session, "events")
         now = time.time()
-        lists, readers = served.find_served(session, named), users.readers_of(session, senders)
+        readers = users.readers_of(session, senders)
+        parsed = [(index, _by_reader(event, readers)) for index, event in parsed]
+        named = {name for _, event in parsed if (name := _list_of(event)) is not None}
+        lists = served.find_served(session, named)
+        owners = _owners(session, parsed, named, lists)
         for index, event in parsed:
-            _sort_in(batch, index, _by_reader(event, readers), lists, now)
+            if reason := _why_rejected(event, owners, now):
+                batch.reject(index, reason)
+            else:
+                _sort_in(batch, index, event, lists, now)
         accepted = _add(session, batch, lists, now)
     batch.rejected.sort(key=lambda rejected: rejected.index)
     duplicates = len(sent) - accepted - len(batch.rejected)
@@ -93,20 +101,35 @@ def _by_reader(event: AnyEvent, readers: dict[str, str]) -> AnyEvent:
     return event if reader is None else event.model_copy(update={"user_id": reader})
 
 
+def _list_of(event: AnyEvent) -> str | None:
+    return event.list_id if isinstance(event, ImpressionIn) else event.impression_id
+
+
+def _owners(
+    session: Session, sent: Sequence[tuple[int, AnyEvent]], named: set[str], lists: ServedLists
+) -> dict[str, str]:
+    """Whose the ``named`` lists are: served ones, those in the log, and else those of this very request."""
+    owners = {name: found.user_id for name, found in lists.items()}
+    owners |= events.owners_of(session, named - lists.keys())
+    for _, event in sent:
+        if isinstance(event, ImpressionIn):
+            owners.setdefault(event.list_id, event.user_id)
+    return owners
+
+
 def _sort_in(batch: _Batch, index: int, event: AnyEvent, lists: ServedLists, now: Timestamp) -> None:
-    if reason := _why_rejected(event, lists, now):
-        batch.reject(index, reason)
-    elif isinstance(event, DwellIn):
+    if isinstance(event, DwellIn):
         batch.dwells.append((index, event))
     else:
         batch.keep(index, _impression(event, lists, now) if isinstance(event, ImpressionIn) else _click(event, now))
 
 
-def _why_rejected(event: AnyEvent, lists: ServedLists, now: Timestamp) -> str | None:
+def _why_rejected(event: AnyEvent, owners: dict[str, str], now: Timestamp) -> str | None:
     if event.at.timestamp() > now + AHEAD:
         return f"at lies more than {AHEAD:.0f} s in the future: set the client's clock"
-    if event.impression_id in lists and lists[event.impression_id].user_id != event.user_id:
-        return f"the list {event.impression_id} was served to another user"
+    name = _list_of(event)
+    if name is not None and owners.get(name, event.user_id) != event.user_id:
+        return f"the list {name} is another user's"
     return None
 
 
@@ -125,13 +148,12 @@ def _click(event: ClickIn, now: Timestamp) -> Click:
 
 def _impression(event: ImpressionIn, lists: ServedLists, now: Timestamp) -> Impression:
     """What the client says was seen, in the context in which it was served as far as the client does not say."""
-    impression_id = event.impression_id or event.event_id
     context = event.context or ContextIn()
-    if impression_id in lists:
-        known = ContextIn.model_validate(lists[impression_id].context, from_attributes=True)
+    if event.list_id in lists:
+        known = ContextIn.model_validate(lists[event.list_id].context, from_attributes=True)
         context = known.model_copy(update=context.model_dump(exclude_none=True))
     at = min(event.at.timestamp(), now)
-    return Impression(impression_id, event.user_id, at, tuple(event.items), context.to_domain(), now)
+    return Impression(event.list_id, event.user_id, at, tuple(event.items), context.to_domain(), now)
 
 
 def _add(session: Session, batch: _Batch, lists: ServedLists, now: Timestamp) -> int:
@@ -152,9 +174,10 @@ def _add(session: Session, batch: _Batch, lists: ServedLists, now: Timestamp) ->
 
 def _attributed(session: Session, clicks: list[Click], lists: ServedLists) -> list[Click]:
     """The clicks, of which those on what their list did not hold, as served or as seen, count for the reader alone."""
-    held = {name: found.shown for name, found in lists.items()}
+    named = {click.impression_id for click in clicks if click.impression_id is not None}
+    held = {name: found.shown for name, found in lists.items()} | events.lists_of(session, named - lists.keys())
     strange = events.strangers(session, clicks, held)
-    if strange:  # what the client said was seen may hold more
-        seen = events.lists_of(session, {clicks[place].impression_id or "" for place in strange})
+    if strange:  # of a served list, what the client said was seen may hold more
+        seen = events.lists_of(session, lists.keys() & named)
         strange = events.strangers(session, clicks, {name: [*held[name], *seen.get(name, [])] for name in held})
     return [replace(click, impression_id=None) if p in strange else click for p, click in enumerate(clicks)]

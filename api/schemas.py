@@ -155,6 +155,11 @@ class ImpressionIn(BaseModel):
     items: Annotated[list[Id], Field(min_length=1, max_length=MOST_ITEMS, description="article ids in the order shown")]
     context: ContextIn | None = None
 
+    @property
+    def list_id(self) -> str:
+        """By which the log knows this list."""
+        return self.impression_id or self.event_id
+
 
 EventIn = Annotated[ClickIn | DwellIn | ImpressionIn, Field(discriminator="type")]
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from recsys.database import articles, backfill, merges, users
 from recsys.database.bulk import chunks, insert_new
-from recsys.database.tables import CLICKS, IMPRESSIONS, ClickRow, ImpressionRow
+from recsys.database.tables import CLICKS, IMPRESSIONS, ClickRow, ImpressionRow, UserRow
 from recsys.database.types import storable
 from recsys.domain import Click, Context, Impression
 
@@ -84,6 +84,16 @@ def lists_of(session: Session, impression_ids: Iterable[str]) -> dict[str, list[
         )
         lists.update((row.impression_id, row.shown) for row in rows)
     return lists
+
+
+def owners_of(session: Session, impression_ids: Iterable[str]) -> dict[str, str]:
+    """Who saw those lists that the log knows: user ids, by impression id."""
+    owners: dict[str, str] = {}
+    for chunk in chunks(impression_ids):
+        statement = select(ImpressionRow.impression_id, UserRow.user_id).join(UserRow, UserRow.key == ImpressionRow.user)
+        rows = session.execute(statement.where(ImpressionRow.impression_id.in_(chunk)))
+        owners.update((row.impression_id, row.user_id) for row in rows)
+    return owners
 
 
 def counts(session: Session) -> dict[str, int]:

@@ -74,14 +74,13 @@ def live_since(session: Session) -> tuple[str, Timestamp] | None:
 
 
 def promote(session: Session, version: str, at: Timestamp, reason: str) -> None:
-    """Make a version live."""
+    """Make a version live; one that is live already only gets another reason."""
     one_at_a_time(session, "promotions")
     row = get_version(session, version)
-    last = _last_promotion(session)
-    if last is not None and last.version == version:
-        return
     row.status, row.reason = "promoted", reason
-    session.add(PromotionRow(version=version, previous=None if last is None else last.position, at=at))
+    last = _last_promotion(session)
+    if last is None or last.version != version:
+        session.add(PromotionRow(version=version, previous=None if last is None else last.position, at=at))
 
 
 def reject(session: Session, version: str, reason: str) -> None:

@@ -77,9 +77,12 @@ def find_served(session: Session, impression_ids: Iterable[str]) -> dict[str, Fo
 
 
 def confirm_served(session: Session, impression_id: str, known_at: Timestamp) -> bool:
-    """Make an impression of a served list, unless it is one already; False when nothing was served under this id."""
+    """Make an impression of a served list, unless it is one already.
+
+    False when nothing was served under this id, or a list of nothing, which nobody can have seen.
+    """
     served = session.get(ServedRow, impression_id)
-    if served is None:
+    if served is None or not served.shown:
         return False
     if session.scalar(select(ImpressionRow.position).where(ImpressionRow.impression_id == impression_id)) is None:
         columns = {name: getattr(served, name) for name in LIST_COLUMNS}

@@ -32,6 +32,7 @@ WHO = "retrain"
 SLICE = 24 * 3600.0  # seconds; at most a third of the log
 ENOUGH = 3 * FEWEST_CLICKED_LISTS // 2  # clicked lists: some are a robot's, or show what cannot be ranked
 MEANWHILE = "{live} went live during the training, and this was compared with {rival}"
+BY_HAND_MEANWHILE = "it was promoted by hand before it was judged; the gate says: {why}"
 NOTHING_NEW = "nothing was trained, since no list was shown that it does not know or was not judged on"
 ALL_TO_JUDGE = "nothing was trained, since all lists that it does not know are needed to judge a new version on"
 GO_ON = " `recsys rollback` goes back to the version before; `recsys retrain --full` trains without it."
@@ -225,7 +226,9 @@ def _carry_out(sessions: Sessions, done: Retrained, verdict: Verdict, task: _Tas
     with writing(sessions) as session:
         one_at_a_time(session, "promotions")  # before it is read what is live, and not only when that changes
         live = models.live_version(session)
-        if done.promoted and live not in (rival, done.version):
+        if live == done.version:
+            done = replace(done, promoted=True, why=BY_HAND_MEANWHILE.format(why=done.why))
+        elif done.promoted and live != rival:
             done = replace(done, promoted=False, why=MEANWHILE.format(live=live, rival=rival or "nothing"))
         gate = noted(verdict, rival, task.end) | {"promoted": done.promoted, "why": done.why}
         models.set_metrics(session, done.version, {"gate": gate} | ({"shown": done.metrics} if done.metrics else {}))

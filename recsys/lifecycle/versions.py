@@ -38,7 +38,7 @@ def describe(row: ModelVersionRow) -> dict[str, Any]:
 
 
 def make_live(session: Session, version: str, why: str, *, who: str) -> None:
-    """Promote a version, and note who did and why; nothing where it is live already."""
+    """Promote a version, and note who did and why; one that is live already only gets another reason."""
     at, previous = time.time(), models.live_version(session)
     models.promote(session, version, at, why)
     if previous != version:
@@ -48,7 +48,7 @@ def make_live(session: Session, version: str, why: str, *, who: str) -> None:
 
 
 def promote(sessions: Sessions, settings: Settings, version: str, *, who: str = COMMAND) -> None:
-    """Make a version live, after checking that its snapshot is whole and fits the settings.
+    """Make a version live, after checking that its snapshot is whole and fits the settings; nothing where it is.
 
     Raises:
         RecsysError: when there is no such version, or it cannot be served.
@@ -59,7 +59,8 @@ def promote(sessions: Sessions, settings: Settings, version: str, *, who: str = 
         why = _by_hand(models.get_version(session, version).reason)
     check_version(settings, version)
     with writing(sessions) as session:
-        make_live(session, version, why, who=who)
+        if models.live_version(session) != version:
+            make_live(session, version, why, who=who)
 
 
 def _by_hand(reason: str | None) -> str:

@@ -172,6 +172,37 @@ def test_nobody_answers_for_somebody_elses_list(client):
     assert counts(client, "ann")["impressions"] == 0
 
 
+def test_nobody_takes_a_list_by_giving_its_id_to_an_event(client, site):
+    answer = recommended(client, "ann", limit=3, page="front")
+    theft = seen(ids(answer), user="bob", event_id=answer["impression_id"])
+    (rejected,) = send(client, theft)["rejected"]
+    assert "another user" in rejected["reason"]
+    own = seen(ids(answer), user="ann", event_id=answer["impression_id"])
+    assert send(client, own)["accepted"] == 1
+    assert log_of(site, ImpressionRow)[-1].page == "front"  # as it was served
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_nobody_clicks_in_a_list_that_somebody_elses_client_sent(client, together):
+    shown = seen(["a1", "a2"], user="ann", impression_id="anns")
+    clicks = [event(user="bob", article="a1", impression_id="anns"), seen(["a1"], user="bob", impression_id="anns")]
+    if together:
+        rejected = send(client, *clicks[:1], shown, *clicks[1:])["rejected"]
+    else:
+        send(client, shown)
+        rejected = send(client, *clicks)["rejected"]
+    assert len(rejected) == 2
+    assert all("another user" in one["reason"] for one in rejected)
+    assert client.get("/v1/users/bob").status_code == 404
+
+
+def test_a_click_on_what_a_clients_own_list_did_not_hold_counts_for_the_reader_alone(client, site):
+    send(client, seen(["a1", "a2"], user="ann", impression_id="anns"))
+    strange, held = (event(user="ann", article=article, impression_id="anns") for article in ("a3", "a2"))
+    assert send(client, strange, held)["accepted"] == 2
+    assert [row.impression_id for row in log_of(site, ClickRow)[-2:]] == [None, "anns"]
+
+
 def test_a_click_on_what_its_list_did_not_hold_counts_for_the_reader_alone(client, site):
     answer = recommended(client, "ann", limit=3)
     strange = next(article for article in ("a1", "a2", "a3", "a4") if article not in ids(answer))

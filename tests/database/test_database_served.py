@@ -90,11 +90,16 @@ def test_what_was_never_served_cannot_be_confirmed(session):
 
 
 def test_an_answer_with_nothing_in_it_on_an_unknown_page(session):
+    """Nobody can have seen it, and a list of nothing is no example."""
     serve(session, items=(), context=Context(context_article="never heard of"))
+    assert not served.confirm_served(session, "s1", known_at=25.0)
+    assert events.counts(session)["impressions"] == 0
+
+
+def test_an_answer_on_a_page_of_an_unknown_article(session):
+    serve(session, context=Context(context_article="never heard of"))
     served.confirm_served(session, "s1", known_at=25.0)
-    log = stretches.read_log(session).impressions
-    assert list(log.offsets) == [0, 0]
-    assert list(log.context_article) == [-1]
+    assert list(stretches.read_log(session).impressions.context_article) == [-1]
 
 
 def test_old_answers_that_nobody_saw_are_forgotten(session):

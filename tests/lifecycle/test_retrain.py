@@ -24,7 +24,7 @@ from recsys.lifecycle.encode import EncodeReport
 from recsys.lifecycle.gate import GATE, Verdict, decide
 from recsys.lifecycle.retrain import SLICE, Retrained, newest_slice, retrain
 from recsys.lifecycle.starting import start_from
-from recsys.lifecycle.versions import rollback
+from recsys.lifecycle.versions import promote, rollback
 from recsys.pipeline.load import load_dataset
 from recsys.pipeline.model import Model
 from recsys.settings import Settings
@@ -268,6 +268,28 @@ def test_who_changes_the_live_version_meanwhile_has_the_last_word(
     assert live(world) == other
     with world() as session:
         assert models.get_version(session, done.version).status == "rejected"
+
+
+def test_a_candidate_that_was_promoted_by_hand_before_it_was_judged_stays_live(
+    settings: Settings, world: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(*_: object) -> Verdict:
+        with world() as session:
+            candidate = models.get_version(session).version
+        promote(world, settings, candidate)
+        return Verdict(False, "worse", -0.1)
+
+    monkeypatch.setattr(room, "decide", meanwhile)
+    done = run(world, settings)
+    assert live(world) == done.version
+    assert done.promoted
+    assert done.why.endswith("the gate says: worse")
+    with world() as session:
+        row = models.get_version(session, done.version)
+    assert (row.status, row.reason) == ("promoted", done.why)
+    promote(world, settings, done.version)  # changes nothing
+    with world() as session:
+        assert models.get_version(session, done.version).reason == done.why
 
 
 def test_who_promoted_is_noted(settings: Settings, world: Sessions) -> None:
