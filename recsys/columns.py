@@ -104,6 +104,11 @@ class Catalogue:
         keys: Ints = np.flatnonzero(self.expires_at > -np.inf)
         return keys
 
+    def described_among(self, keys: Ints) -> Ints:
+        """Those of the keys (m,) that a catalogue describes; all, where it describes few: then nobody keeps one."""
+        described = self.described[keys]
+        return keys[described] if 2 * int(described.sum()) >= len(keys) else keys
+
     def here(self, at: float) -> Bools:
         """Which articles (n,) are published and not expired at an instant; what has no date was always there."""
         return ~(self.published_at > at) & (self.expires_at > at)

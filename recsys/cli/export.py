@@ -82,7 +82,7 @@ def _recommendations(path: Path, limit: int, at: float | None, users: Path | Non
 def _ids_in(file: Path) -> list[str]:
     """The lines of a file that hold something, each once."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")  # a line separator may be part of an id
     except (OSError, UnicodeDecodeError) as error:
         raise RecsysError(f"{file} cannot be read as a list of user ids ({error}): one id in each line.") from error
     return list(dict.fromkeys(line.strip() for line in lines if line.strip()))

@@ -15,8 +15,9 @@ def evaluate(
     until: Time = None,
     version: Annotated[str | None, typer.Option(help="the newest unless named")] = None,
     pool: Annotated[
-        Literal["shown", "live"], typer.Option(help="rank each logged list, or all live articles")
-    ] = "shown",
+        Literal["shown", "live"] | None,
+        typer.Option(help="rank each logged list, which is what it does unless told, or all live articles"),
+    ] = None,
     off_policy: Annotated[
         bool, typer.Option("--off-policy", help="estimate its clicks per list from lists served with exploration")
     ] = False,
@@ -29,6 +30,8 @@ def evaluate(
 
     check_window(since, until)
     if off_policy:
+        if pool is not None:
+            raise typer.BadParameter("--pool does not go with --off-policy, which asks each logged list again.")
         _evaluate_off_policy(version, since, until, as_json)
         return
     if since is None:

@@ -90,8 +90,12 @@ def owners_of(session: Session, impression_ids: Iterable[str]) -> dict[str, str]
     """Who saw those lists that the log knows: user ids, by impression id."""
     owners: dict[str, str] = {}
     for chunk in chunks(impression_ids):
-        statement = select(ImpressionRow.impression_id, UserRow.user_id).join(UserRow, UserRow.key == ImpressionRow.user)
-        rows = session.execute(statement.where(ImpressionRow.impression_id.in_(chunk)))
+        statement = (
+            select(ImpressionRow.impression_id, UserRow.user_id)
+            .join(UserRow, UserRow.key == ImpressionRow.user)
+            .where(ImpressionRow.impression_id.in_(chunk))
+        )
+        rows = session.execute(statement)
         owners.update((row.impression_id, row.user_id) for row in rows)
     return owners
 

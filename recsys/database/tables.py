@@ -280,7 +280,7 @@ class AuditRow(Base):
     who: Mapped[str] = mapped_column(Identifier)
     action: Mapped[str] = mapped_column(String(32))  # such as rule.create, model.promote
     subject: Mapped[str] = mapped_column(Text)  # the rule, the version, the key
-    details: Mapped[dict[str, Any]]
+    details: Mapped[dict[str, Any]] = mapped_column(DOCUMENT)
 
 
 # for statements that every answer asks: columns of these cost half of what those of the classes do

@@ -29,9 +29,9 @@ def number(value: float) -> str:
     if not math.isfinite(value):
         return NOTHING if math.isnan(value) else str(value)
     size = abs(value)
-    if isinstance(value, int) or size >= 1000:
+    if isinstance(value, int) or size >= 999.95:
         return f"{value:,.0f}"
-    text = f"{value:.{4 if 0 < size < 0.001 else 3 if size < 10 else 1}f}"
+    text = f"{value:z.{4 if 0 < size < 0.001 else 3 if size < 10 else 1}f}"
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
 

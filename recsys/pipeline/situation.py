@@ -29,16 +29,14 @@ class World:
 
         Lately is counted back from the newest thing that is known, so that a site that was silent for days still
         answers. In a world without any time (no list was ever shown and nothing has a date) every article is live. Ids
-        that the log alone names are none of them, unless most are such: then nobody keeps a catalogue here.
+        that the log alone names are none of them, as long as somebody keeps a catalogue.
         """
         c = self.catalogue
         shown = self.state.last_shown[: len(c)]
         here = c.here(at)
         seen_at = np.fmax(shown, np.where(here, c.published_at, -np.inf))  # NaN, no date, loses against any time
         newest = min(at, seen_at.max(initial=-np.inf))
-        keys: Ints = np.flatnonzero(here & (seen_at >= newest - self.live_hours * 3600.0))
-        described = c.described[keys]
-        return keys[described] if 2 * int(described.sum()) >= len(keys) else keys
+        return c.described_among(np.flatnonzero(here & (seen_at >= newest - self.live_hours * 3600.0)))
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """Answers without the database: from users as they were last seen, and the articles as the process knows them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.columns import NONE
+from recsys.columns import NONE, Ints
+from recsys.database import merges
 from recsys.database.rules import Rule
 from recsys.domain import Recommendation
 from recsys.features.history import empty_view
@@ -47,8 +49,14 @@ def answer(live: Live, kept: Remembered, asked: Asked, settings: Settings) -> tu
 
 def _request(live: Live, found: Kept | None, asked: Asked) -> Request:
     catalogue = live.world.catalogue
-    reading = live.cards.keys_of(catalogue, [asked.context.context_article] if asked.context.context_article else [])
-    context = here(asked.context, reading[0] if reading else NONE, len(catalogue))
-    barred = np.array(live.cards.keys_of(catalogue, asked.exclude), np.int64)
+    reading = _keys_of(live, [asked.context.context_article] if asked.context.context_article else [])
+    context = here(asked.context, int(reading[0]) if len(reading) else NONE, len(catalogue))
+    barred = _keys_of(live, asked.exclude)
     view = empty_view() if found is None else within(found.view, len(catalogue))
     return Request(0 if found is None else found.user, view, asked.at, context, asked.section, barred)
+
+
+def _keys_of(live: Live, article_ids: Sequence[str]) -> Ints:
+    """Keys of the articles that these ids stood for when the database last answered, as far as they are known."""
+    keys = np.array(live.cards.keys_of(live.world.catalogue, article_ids), np.int64)
+    return merges.surviving(keys, live.aliases)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from recsys.columns import Ints
 from recsys.database import articles, tail
 from recsys.database.experiments import Experiment
+from recsys.database.merges import Aliases
 from recsys.database.session import Sessions
 from recsys.domain import RecsysError, Timestamp
 from recsys.features.marks import Scratch, scratch_for
@@ -105,6 +106,11 @@ class Live:
     def fast(self) -> Ints:
         """Keys of the users who click faster than people do, as far as this process knows."""
         return self._known.fast
+
+    @property
+    def aliases(self) -> Aliases:
+        """Keys of merged articles, and of those that they are part of, as far as this process knows."""
+        return self._known.aliases
 
     def behind(self, session: Session) -> int:
         """How many events of the log are not in the fold yet."""

@@ -174,7 +174,9 @@ class Recommender:
             return neighbours_of_content(session, model, content, limit, live=self._live_keys(now), at=now)
 
     def _live_keys(self, now: Timestamp) -> Ints:
-        return np.flatnonzero(self.live.world.catalogue.here(now))
+        """Keys of the articles that the catalogue has at this moment, however long ago they were shown."""
+        catalogue = self.live.world.catalogue
+        return catalogue.described_among(np.flatnonzero(catalogue.here(now)))
 
     def _count(self, version: str, answer: pipeline.Answer, *, log: bool, logged: bool) -> None:
         """Note an answer for the metrics; of previews nothing but their number."""

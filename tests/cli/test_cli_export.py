@@ -46,12 +46,12 @@ class TestOnASite:
             assert session.query(ServedRow).count() == 0
 
     def test_for_some_readers_today(self, cli: Cli, tmp_path: Path) -> None:
-        (tmp_path / "readers.txt").write_text(f"u02\n\n{NOBODY}\nu02\n")
+        (tmp_path / "readers.txt").write_text(f"\ufeffu02\r\n\n{NOBODY}\nu02\na\u2028b\n", encoding="utf-8")
         said = cli.run("export", "recommendations", tmp_path / "letters.jsonl", "--users", tmp_path / "readers.txt")
         assert said.code == 0
-        assert "20 rows" in said.out
-        lines = [json.loads(line) for line in (tmp_path / "letters.jsonl").read_text().splitlines()]
-        assert [line["user_id"] for line in lines] == ["u02"] * 10 + [NOBODY] * 10
+        assert "30 rows" in said.out
+        lines = [json.loads(line) for line in (tmp_path / "letters.jsonl").read_text().split("\n") if line]
+        assert [line["user_id"] for line in lines] == ["u02"] * 10 + [NOBODY] * 10 + ["a\u2028b"] * 10
         assert "cannot be read" in cli.fails("export", "recommendations", "r.jsonl", "--users", tmp_path / "none.txt")
 
     def test_vectors_of_encoders_and_of_the_model(self, cli: Cli, tmp_path: Path) -> None:

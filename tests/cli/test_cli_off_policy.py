@@ -100,6 +100,7 @@ def test_without_explored_lists_it_says_what_to_do(cli: Cli, site: Settings) -> 
 
 
 def test_a_window_that_the_version_was_trained_on_is_refused(cli: Cli, site: Settings) -> None:
+    assert "--pool" in cli.fails("evaluate", "--off-policy", "--pool", "live", code=2)
     assert "was trained on the log up to" in cli.fails("evaluate", "--off-policy", "--since", "2020-01-01")
 
 

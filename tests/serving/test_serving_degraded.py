@@ -11,7 +11,7 @@ from made_world import NOBODY, NOW
 from serving_site import Site, story
 from test_serving_follows_log import wait_for
 
-from recsys.database import rules, users
+from recsys.database import merges, rules, users
 from recsys.database.served import ServedList, find_served, log_served
 from recsys.database.session import writing
 from recsys.domain import Context, NotReadyError
@@ -96,6 +96,20 @@ def test_what_was_asked_for_is_heeded(site: Site, recommender: Recommender) -> N
     assert {item.section for item in answer.items} == {"sport"}
     assert len(answer.items) == 3
     assert not {first[0], "a80"} & set(ids(answer))
+
+
+def test_an_article_is_left_out_by_the_id_that_it_had_before_it_was_merged(
+    site: Site, recommender: Recommender
+) -> None:
+    first = ids(recommender.recommend("u01", at=NOW, log=False))[0]
+    site.publish(story("other-id"))
+    with writing(site.sessions) as session:
+        merges.merge(session, "other-id", first, NOW)
+    recommender.live.refresh(NOW)
+    assert first not in ids(recommender.recommend("u01", at=NOW, log=False, exclude=["other-id"]))
+    with away(site, recommender.live):
+        assert first in ids(recommender.recommend("u01", at=NOW))
+        assert first not in ids(recommender.recommend("u01", at=NOW, exclude=["other-id"]))
 
 
 def test_a_stranger_gets_what_is_fresh_and_trending(site: Site, recommender: Recommender) -> None:

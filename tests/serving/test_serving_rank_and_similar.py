@@ -123,6 +123,16 @@ class TestSimilar:
         assert [item.article_id for item in after] == [item.article_id for item in before]
         assert [item.similarity for item in after] == pytest.approx([item.similarity for item in before], abs=1e-5)
 
+    def test_what_the_log_alone_names_is_near_to_nothing(self, site: Site) -> None:
+        site.show("u01", ["a77", "from another site"], made_world.NOW)
+        live = site.live()
+        assert live.model is not None
+        index, a77 = live.model.views.learned, np.array([site.key("a77")], np.int64)
+        index.put(np.array([site.key("from another site")], np.int64), index.vectors(a77)[0])
+        near = site.recommender(live).similar("a77", "fused", 100)
+        assert near
+        assert "from another site" not in {item.article_id for item in near}
+
     def test_a_limit_keeps_the_nearest(self, recommender: Recommender) -> None:
         assert recommender.similar("a77", "fused", 3) == recommender.similar("a77", "fused", 9)[:3]
 
