@@ -34,10 +34,10 @@ def _calibration(rows: Sequence[Row], source: str) -> plt.Figure:
     rates = [row["clicked"] for row in rows]
     below = [row["clicked"] - row["low"] for row in rows]
     above = [row["high"] - row["clicked"] for row in rows]
-    highest = 1.05 * max(*(row["high"] for row in rows), *(row["foretold"] for row in rows))
+    highest = 1.05 * max(*(row["high"] for row in rows), *(row["predicted"] for row in rows))
     axes.plot([0, highest], [0, highest], color="#8a8a8a", linestyle="--", label="perfect")
-    axes.errorbar([row["foretold"] for row in rows], rates, (below, above), **STYLES["recsys"], ms=4, label="recsys")
-    axes.set(xlabel="P(click) foretold, mean of the bin", ylabel="share clicked", xlim=(0, highest), ylim=(0, highest))
+    axes.errorbar([row["predicted"] for row in rows], rates, (below, above), **STYLES["recsys"], ms=4, label="recsys")
+    axes.set(xlabel="P(click) predicted, mean of the bin", ylabel="share clicked", xlim=(0, highest), ylim=(0, highest))
     axes.set_title(f"Calibration, {source}\nlog loss {rows[0]['log_loss']:.3f}, ECE {rows[0]['ece']:.3f}", fontsize=10)
     axes.legend(loc="upper left")
     return figure

@@ -7,7 +7,7 @@ from recsys.domain import Modality, Timestamp
 from recsys.features.replay import Replay
 from recsys.pipeline.load import load_dataset
 from recsys.pipeline.model import Model
-from recsys.pipeline.recommend import Answer, Rules, recommend_many
+from recsys.pipeline.recommend import Answer, ListOptions, recommend_many
 from recsys.pipeline.situation import Reader, Request, World
 
 
@@ -25,4 +25,4 @@ def recommend(
     model: Model, reader: Reader, request: Request, limit: int, *, diversity: float, section_cap: int
 ) -> Answer:
     """The ``limit`` best articles for one request."""
-    return recommend_many(model, reader, [request], Rules(limit, diversity, section_cap))[0]
+    return recommend_many(model, reader, [request], ListOptions(limit, diversity, section_cap))[0]

@@ -45,7 +45,7 @@ class JobOut(BaseModel):
     status: str = Field(description="waiting, running, done or failed")
     created_at: datetime
     started_at: datetime | None
-    heard_at: datetime | None = Field(description="the last sign of life")
+    heard_at: datetime | None = Field(description="the last heartbeat")
     finished_at: datetime | None
     owner: str | None = Field(description="host and process that run it")
     progress: dict[str, Any] | None = Field(description="stage, and how many of how many parts of it are done")

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import pyarrow.parquet as pq
 
 from recsys.cli.output import (
-    Report,
     err,
     neighbours_table,
     out,
@@ -31,6 +30,7 @@ from recsys.lifecycle.judging import evaluate
 from recsys.lifecycle.retrain import Retrained
 from recsys.lifecycle.train import train
 from recsys.lifecycle.versions import rfc3339
+from recsys.progress import StageProgress
 from recsys.serving.live import Live
 from recsys.serving.recommender import Recommender, Served
 from recsys.settings import Settings, bundled
@@ -47,7 +47,7 @@ class _Tour:
     """The demonstration under way: its time by stage."""
 
     settings: Settings
-    report: Report
+    report: StageProgress
     seconds: dict[str, float] = field(default_factory=dict)
 
     def timed(self, stage: str, work: Callable[[], T]) -> T:
@@ -135,7 +135,7 @@ def _shift(sessions: Sessions) -> tuple[float, Timestamp]:
 
 
 def _import(
-    sessions: Sessions, shift: float, since: Timestamp | None, until: Timestamp | None, report: Report
+    sessions: Sessions, shift: float, since: Timestamp | None, until: Timestamp | None, report: StageProgress
 ) -> importer.ImportReport:
     records = shifted(importer.read("table", bundled("sample")), shift)
     return importer.run_import(

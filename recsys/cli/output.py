@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
@@ -18,11 +18,10 @@ from typer import BadParameter
 
 from recsys.domain import Neighbour, Recommendation, Timestamp
 from recsys.ingest.validate import LATEST
+from recsys.progress import StageProgress
 
 out = Console()
 err = Console(stderr=True)
-
-Report = Callable[[str, int, int], None]
 
 
 def print_json(document: Any) -> None:
@@ -32,7 +31,7 @@ def print_json(document: Any) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[Report]:
+def progress() -> Iterator[StageProgress]:
     """A bar for each stage of a long work, on standard error; call it with (stage, done, total)."""
     columns = (TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bars = Progress(*columns, console=err)

@@ -25,7 +25,7 @@ def serve(
 
     from recsys.cli.processes import SILENT, run_api
     from recsys.database.session import open_sessions
-    from recsys.lifecycle.keeper import Worker
+    from recsys.lifecycle.worker_process import WorkerProcess
     from recsys.logs import config
     from recsys.serving.exposition import shared_folder
 
@@ -38,7 +38,7 @@ def serve(
         log_config=config(settings.log_format), access_log=False, http="api.patience:PatientProtocol",
         timeout_worker_healthcheck=SILENT,
     )  # fmt: skip
-    worker = Worker(settings)
+    worker = WorkerProcess(settings)
     try:
         with shared_folder(workers):
             began = run_api(server)

@@ -1,6 +1,6 @@
 """Work that runs in a process of its own, one of a kind at a time: asked for, taken, heard of, and ended.
 
-Who runs a job holds it by giving signs of life. A job that is silent for longer than ``LEASE`` is abandoned: whoever
+Who runs a job holds it by heartbeats. A job that is silent for longer than ``LEASE`` is abandoned: whoever
 wants the next one marks it as failed, and another may run. Times are those of ``clock``.
 """
 
@@ -16,9 +16,9 @@ from recsys.database.tables import JobRow
 from recsys.domain import NotKnownError, NotPossibleError, RecsysError, Timestamp
 
 RETRAIN = "retrain"  # the kind there is
-LEASE = 60.0  # seconds without a sign of life
+LEASE = 60.0  # seconds without a heartbeat
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
-ABANDONED = "Its process ({owner}) gave no sign of life for {silence:.0f} seconds: ask again."
+ABANDONED = "Its process ({owner}) sent no heartbeat for {silence:.0f} seconds: ask again."
 
 
 class OneRunsError(NotPossibleError):
@@ -31,7 +31,7 @@ class OneRunsError(NotPossibleError):
 
 
 class LostError(RecsysError):
-    """A job went on without signs of life until it counted as abandoned, or was taken from its process."""
+    """A job went on without heartbeats until it counted as abandoned, or was taken from its process."""
 
 
 def clock(session: Session) -> Timestamp:
@@ -72,7 +72,7 @@ def begin(session: Session, kind: str, owner: str, at: Timestamp) -> str:
 
 
 def hear(session: Session, job_id: str, owner: str, at: Timestamp, progress: dict[str, Any] | None = None) -> None:
-    """Note a sign of life of a job's owner, and how far it has come.
+    """Note a heartbeat of a job's owner, and how far it has come.
 
     Raises:
         LostError: when the job is not the owner's any more; it must not change anything then.
@@ -156,7 +156,7 @@ def _free(session: Session, kind: str, at: Timestamp) -> JobRow | None:
 
 
 def _unfinished(session: Session, kind: str, *, locked: bool = False) -> JobRow | None:
-    """The one that runs, else the one that waits; ``locked`` against a sign of life at this very moment."""
+    """The one that runs, else the one that waits; ``locked`` against a heartbeat at this very moment."""
     rows = select(JobRow).where(JobRow.kind == kind, JobRow.status.in_((WAITING, RUNNING)))
     rows = rows.order_by(JobRow.status, JobRow.created_at).limit(1)  # "running" < "waiting"
     return session.scalar(rows.with_for_update() if locked else rows)

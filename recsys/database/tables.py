@@ -229,7 +229,7 @@ class JobRow(Base):
     status: Mapped[str] = mapped_column(String(16))  # waiting, running, done, failed
     created_at: Mapped[Time]
     started_at: Mapped[Time | None]
-    heard_at: Mapped[Time | None]  # the last sign of life of its owner
+    heard_at: Mapped[Time | None]  # the last heartbeat of its owner
     finished_at: Mapped[Time | None]
     owner: Mapped[str | None] = mapped_column(Text)  # host and process
     progress: Mapped[dict[str, Any] | None]

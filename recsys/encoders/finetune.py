@@ -1,7 +1,7 @@
 """Fine-tunes the last layers of a text model on pairs of texts that belong together; those below stay frozen."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,10 @@ from recsys.columns import Ints
 from recsys.encoders.last_layers import Kept, LastLayers
 from recsys.encoders.source import Source
 from recsys.encoders.text_model import load_model, load_tokenizer, quiet
+from recsys.progress import Progress, untold
 
 WARM_UP = 0.1  # share of the steps in which the learning rate rises
 LONGEST_GRADIENT = 1.0
-
-Report = Callable[[int, int], None]  # steps done, steps in all
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def fine_tune(
     device: torch.device = torch.device("cpu"),
     config: TuneConfig = TuneConfig(),
     seed: int = 0,
-    report: Report = lambda _done, _total: None,
+    report: Progress = untold,
 ) -> Tuned:
     """Tune on ``pairs`` (n, 2), rows of ``texts``; the same seed and input give the same weights on one machine.
 
@@ -84,7 +83,7 @@ def save(tuned: Tuned, folder: Path) -> None:
 
 
 def _train(
-    layers: LastLayers, kept: Kept, pairs: Ints, config: TuneConfig, generator: np.random.Generator, report: Report
+    layers: LastLayers, kept: Kept, pairs: Ints, config: TuneConfig, generator: np.random.Generator, report: Progress
 ) -> list[float]:
     optimiser = torch.optim.AdamW(layers.tuned.parameters(), lr=config.rate, weight_decay=config.weight_decay)
     warm_up = max(WARM_UP, 1.5 / max(config.steps, 2))  # OneCycleLR divides by zero when it is one step exactly

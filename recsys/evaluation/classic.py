@@ -1,4 +1,4 @@
-"""Accuracy, precision, recall and F1: what comes out when a click is foretold wherever P(click) reaches a threshold.
+"""Accuracy, precision, recall and F1: what comes out when a click is predicted wherever P(click) reaches a threshold.
 
 Many readers look for these first, but they judge a yes or no that no list of recommendations needs: the threshold
 decides as much as the model does. Training chooses it on its held-out newest lists, never on the window that is judged.
@@ -30,13 +30,13 @@ def classic(labels: ArrayLike, probabilities: ArrayLike, threshold: float) -> Cl
     Raises:
         RecsysError: when the two have different lengths.
     """
-    clicked, foretold = np.asarray(labels) > 0, np.asarray(probabilities) >= threshold
-    if clicked.shape != foretold.shape:
-        raise RecsysError(f"{clicked.size} labels need as many probabilities, not {foretold.size}")
-    hits, said, there = int((clicked & foretold).sum()), int(foretold.sum()), int(clicked.sum())
+    clicked, predicted = np.asarray(labels) > 0, np.asarray(probabilities) >= threshold
+    if clicked.shape != predicted.shape:
+        raise RecsysError(f"{clicked.size} labels need as many probabilities, not {predicted.size}")
+    hits, said, there = int((clicked & predicted).sum()), int(predicted.sum()), int(clicked.sum())
     return Classic(
         threshold=threshold,
-        accuracy=_share(int((clicked == foretold).sum()), clicked.size),
+        accuracy=_share(int((clicked == predicted).sum()), clicked.size),
         precision=_share(hits, said),
         recall=_share(hits, there),
         f1=_share(2 * hits, said + there),

@@ -1,4 +1,4 @@
-"""Curves behind the figures: how often what was foretold comes true, and which errors buy which finds."""
+"""Curves behind the figures: how often what was predicted comes true, and which errors buy which finds."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,7 +18,7 @@ class Bin:
     """Rows whose probabilities are about the same."""
 
     rows: int
-    foretold: float  # mean probability
+    predicted: float  # mean probability
     clicked: float  # share of the rows
     low: float  # 95% interval of ``clicked``, over users
     high: float

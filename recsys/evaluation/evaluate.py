@@ -1,6 +1,5 @@
 """Replays a window of the log point-in-time and scores a model on it, by lists as shown or from all live articles."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,13 +17,13 @@ from recsys.features.replay import Replay
 from recsys.model import arrays
 from recsys.pipeline import affinity
 from recsys.pipeline.model import Model
-from recsys.pipeline.recommend import Rules
+from recsys.pipeline.recommend import ListOptions
 from recsys.pipeline.scorer import assemble, judged_lists
+from recsys.progress import Progress
 
 RANKING = ("auc", "mrr", "ndcg@5", "ndcg@10")
 FIRST_STAGE = "ndcg@10_of_the_first_stage"  # which orders answers, from many more candidates than a logged list has
 BLOCK = 2048  # lists scored at once
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Window:
     since: Timestamp
     until: Timestamp
     live_hours: float
-    rules: Rules  # of the lists that would be served
+    options: ListOptions  # of the lists that would be served
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from recsys.evaluation import metrics
 from recsys.evaluation.bootstrap import paired_bootstrap
 from recsys.features.state import CLICKS, ArticleState
 from recsys.pipeline.model import Model
-from recsys.pipeline.recommend import Rules, compose
+from recsys.pipeline.recommend import ListOptions, compose
 from recsys.pipeline.scorer import Scored
 from recsys.pipeline.situation import Request, World
 
@@ -39,10 +39,10 @@ class Served:
     diversity: float
 
 
-def served(model: Model, world: World, case: Case, rules: Rules) -> tuple[Served, Served]:
+def served(model: Model, world: World, case: Case, options: ListOptions) -> tuple[Served, Served]:
     """The best candidates as they stand, and what the selector's rules make of them."""
-    best = case.scored.order[: rules.limit]
-    selected = compose(model, world, case.request, case.keys, case.scored, rules)
+    best = case.scored.order[: options.limit]
+    selected = compose(model, world, case.request, case.keys, case.scored, options)
     return _served(model, world, case, best), _served(model, world, case, selected)
 
 

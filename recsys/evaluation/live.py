@@ -10,7 +10,7 @@ from recsys.columns import NONE, Bools, EventLog, Floats, ImpressionColumns, bet
 from recsys.domain import RecsysError
 from recsys.evaluation import lists, metrics, search
 from recsys.evaluation.bootstrap import bootstrap_mean
-from recsys.evaluation.evaluate import Judged, Progress, Window
+from recsys.evaluation.evaluate import Judged, Window
 from recsys.features.features import RequestContext
 from recsys.features.history import view_of
 from recsys.features.replay import Replay
@@ -18,6 +18,7 @@ from recsys.pipeline import filters, sources
 from recsys.pipeline.model import Model
 from recsys.pipeline.recommend import rank
 from recsys.pipeline.situation import Reader, Request, World
+from recsys.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ def evaluate_live(model: Model, window: Window, *, seed: int = 0, progress: Prog
     """Rank all live articles for each impression of the window that has a click, diversity off.
 
     The pool is what was shown in the last ``live_hours``, strictly before, less what this user has clicked, and less
-    what was shown to them too often, where the window's rules say how often that is. A clicked article outside of the
+    what was shown to them too often, where the window's options say how often that is. A clicked article outside of the
     pool counts as not found. Beside it stand the search of the indexes, and what the selector makes of the best
-    candidates by the window's rules.
+    candidates by the window's options.
     """
     live = np.zeros(len(window.catalogue), np.bool_)
     all_requests = requests(window, progress)
@@ -71,12 +72,12 @@ def requests(window: Window, progress: Progress | None) -> Iterator[tuple[Reader
 
 def _asked(model: Model, window: Window, reader: Reader, request: Request, targets: list[int], live: Bools) -> _Asked:
     """Ask the pipeline; mark in ``live`` (articles,) what there was to choose from."""
-    weary = filters.tired(request, window.rules.tired_after)
-    pool = filters.rested(filters.allowed(reader.world, request), weary, window.rules.limit)
+    weary = filters.tired(request, window.options.tired_after)
+    pool = filters.rested(filters.allowed(reader.world, request), weary, window.options.limit)
     live[pool] = True
     keys = sources.gather(model.views, reader.world, request, pool).keys
     case = lists.Case(request, targets, pool, keys, rank(model, reader, request, keys))
-    off, on = lists.served(model, reader.world, case, window.rules)
+    off, on = lists.served(model, reader.world, case, window.options)
     ranks = lists.ranks_of(keys[case.scored.order], targets)
     return _Asked(
         user=request.user,

@@ -8,7 +8,7 @@ import numpy as np
 from recsys.columns import NONE, Floats, between
 from recsys.database.logged import LoggedList
 from recsys.domain import RecsysError
-from recsys.evaluation.evaluate import Progress, Window
+from recsys.evaluation.evaluate import Window
 from recsys.evaluation.off_policy import Trials
 from recsys.features.features import RequestContext
 from recsys.features.history import view_of
@@ -16,6 +16,7 @@ from recsys.features.replay import Replay
 from recsys.pipeline.model import Model
 from recsys.pipeline.recommend import Answer, recommend_many
 from recsys.pipeline.situation import Reader, Request, World
+from recsys.progress import Progress
 
 
 def trials(model: Model, window: Window, logged: Sequence[LoggedList], progress: Progress | None = None) -> Trials:
@@ -39,8 +40,8 @@ def trials(model: Model, window: Window, logged: Sequence[LoggedList], progress:
         if one.at > folded:
             replay.run(between(window.log, folded, one.at), score_from=np.inf)
             folded = one.at
-        rules = replace(window.rules, limit=len(one.shown))
-        answer = recommend_many(model, reader, [_request(one, replay)], rules)[0]
+        options = replace(window.options, limit=len(one.shown))
+        answer = recommend_many(model, reader, [_request(one, replay)], options)[0]
         rows[:, number, : len(one.shown)] = _compared(one, answer, clicked)
         seen[number, : len(one.shown)] = one.seen
         if progress:

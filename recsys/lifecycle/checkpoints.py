@@ -19,7 +19,7 @@ SOON = 2.0  # seconds from the worker's start to its first checkpoint
 WHOLE_EVERY = 86400.0  # seconds between two folds of the whole log, which know who logged in as whom by then
 
 
-class Keeper:
+class CheckpointWriter:
     """A fold of its own, from which checkpoints are written."""
 
     def __init__(self, sessions: Sessions, settings: Settings):
@@ -59,11 +59,11 @@ def follow_checkpoints(sessions: Sessions, settings: Settings, stop: threading.E
 def _keep(sessions: Sessions, settings: Settings, stop: threading.Event) -> None:
     if settings.checkpoint_every == 0:
         return
-    keeper, pause = Keeper(sessions, settings), SOON
+    writer, pause = CheckpointWriter(sessions, settings), SOON
     while not stop.wait(pause):
         pause = settings.checkpoint_every
         try:
-            keeper.write()
+            writer.write()
         except (RecsysError, SQLAlchemyError, OSError) as error:
             log.warning("no checkpoint was written, next try in %.0f s: %s", pause, error)
         except Exception:  # a thread that ends would not be missed until the next start takes long

@@ -1,7 +1,7 @@
 """Gives every article its vectors: looks up what is cached, encodes the rest, stores both in batches."""
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from recsys.columns import Bools, Floats32
@@ -12,13 +12,13 @@ from recsys.database.vectors import Content
 from recsys.domain import Article
 from recsys.encoders import Encoder, ViewEncoder, language_warnings
 from recsys.encoders.text import TitleEncoder
+from recsys.progress import StageProgress
 
 log = logging.getLogger(__name__)
 
 BATCH = 256
 SAMPLE = 5000  # newly encoded titles whose tokens are looked at
 UNREAD = "{:,} of {:,} pictures could not be read: `recsys doctor` says why. What comes later is found by the next run."
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass
@@ -53,7 +53,7 @@ class EncodeReport:
 def encode_new(
     sessions: Sessions,
     encoders: Sequence[Encoder],
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     among: Collection[int] | None = None,
 ) -> EncodeReport:
     """Encode what has no vector yet; each batch is stored as it is done, so an interruption loses one batch at most.
@@ -78,7 +78,7 @@ def _encode_modality(
     sessions: Sessions,
     encoder: Encoder,
     report: EncodeReport,
-    progress: Progress | None,
+    progress: StageProgress | None,
     among: Collection[int] | None,
 ) -> None:
     modality, done = encoder.modality, 0

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
@@ -22,11 +22,11 @@ from recsys.encoders import expected_ids
 from recsys.encoders.fetch import fetch
 from recsys.encoders.fetched import Fetched
 from recsys.encoders.pictures import BrokenPictureError, quiet_pillow
+from recsys.progress import StageProgress
 from recsys.settings import Settings
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str, int, int], None]
 AT_ONCE = 8
 EVERY = 0.5  # seconds between two looks at the catalogue
 PAUSES = (30.0, 300.0, 3600.0, 6 * 3600.0, 24 * 3600.0)  # seconds before each further try
@@ -109,7 +109,7 @@ class Fetching:
         for task in self._running:
             task.cancel()
 
-    async def once(self, report: Progress) -> None:
+    async def once(self, report: StageProgress) -> None:
         """Try everything that is wanted now, once."""
         self._look()
         total = len(self.queue)
@@ -176,7 +176,7 @@ class Fetching:
                 set_broken(session, self._encoder_id, failed)
 
 
-def fetch_pictures(sessions: Sessions, settings: Settings, report: Progress) -> None:
+def fetch_pictures(sessions: Sessions, settings: Settings, report: StageProgress) -> None:
     """Fetch the pictures that are wanted now, each tried once."""
     if settings.fetch_pictures and settings.image_encoder:
         asyncio.run(Fetching(sessions, settings).once(report))

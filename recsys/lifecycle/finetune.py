@@ -23,9 +23,10 @@ from recsys.lifecycle.encode import encode_new
 from recsys.lifecycle.train import train
 from recsys.pipeline.load import load_dataset
 from recsys.pipeline.model import Model
+from recsys.progress import StageProgress, untold
 from recsys.settings import Settings
 from recsys.snapshots.folder import whole_folder
-from recsys.training.fit import FEWEST_LISTS, SLICES, Report
+from recsys.training.fit import FEWEST_LISTS, SLICES
 from recsys.training.replayed import examples_since
 
 STAGE = "title encoder"
@@ -47,7 +48,7 @@ def train_with_finetuned_title(
     until: Timestamp | None = None,
     seed: int = 0,
     config: TuneConfig = TuneConfig(),
-    report: Report = lambda _stage, _done, _total: None,
+    report: StageProgress = untold,
 ) -> Model:
     """Fine-tune on the clicks before ``tuning_end``, encode all titles with the result, and train a candidate.
 
@@ -92,7 +93,7 @@ def finetune_title(
     until: Timestamp | None = None,
     seed: int = 0,
     config: TuneConfig = TuneConfig(),
-    report: Report = lambda _stage, _done, _total: None,
+    report: StageProgress = untold,
 ) -> FineTuned:
     """Tune the last layers of the settings' title encoder on co-clicks known before ``until``; see ``FineTuned``."""
     started = time.perf_counter()

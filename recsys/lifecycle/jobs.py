@@ -1,4 +1,4 @@
-"""Runs a retraining as a job: held by signs of life, with its progress told, in this process or in one of its own.
+"""Runs a retraining as a job: held by heartbeats, with its progress told, in this process or in one of its own.
 
 ``python -m recsys.lifecycle.jobs`` is such a process; the worker starts it, see ``recsys.lifecycle.child``.
 """
@@ -26,19 +26,19 @@ from recsys.domain import RecsysError, Timestamp
 from recsys.lifecycle import child
 from recsys.lifecycle.retrain import Retrained, retrain
 from recsys.processes import is_alive
+from recsys.progress import StageProgress, untold
 from recsys.settings import Settings
-from recsys.training.fit import Report
 
 log = logging.getLogger("recsys.lifecycle.jobs")  # also where it runs as __main__
 
-BEAT = 1.0  # seconds between two signs of life
+BEAT = 1.0  # seconds between two heartbeats
 NICENESS = 5  # beyond the worker's own
 STOPPED = "It was stopped by hand."
 KILLED = "Its process {owner} was killed, or could not write why it ended: ask again."
 
 
 class Lease:
-    """A job that this process runs; a thread of its own gives signs of life."""
+    """A job that this process runs; a thread of its own sends heartbeats."""
 
     def __init__(self, sessions: Sessions, job_id: str) -> None:
         self.sessions, self.job_id, self.owner = sessions, job_id, this_process()
@@ -66,7 +66,7 @@ class Lease:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Give signs of life meanwhile."""
+        """Send heartbeats meanwhile."""
         thread = threading.Thread(target=self._beat, name="recsys-lease", daemon=True)
         thread.start()
         try:
@@ -84,7 +84,7 @@ class Lease:
                 self._lost = error
                 return
             except (RecsysError, SQLAlchemyError) as error:  # busy or away: the lease lasts for many beats
-                log.warning("no sign of life could be given: %s", error)
+                log.warning("no heartbeat could be sent: %s", error)
 
 
 def retrain_now(
@@ -93,7 +93,7 @@ def retrain_now(
     *,
     seed: int = 0,
     warm: bool = True,
-    report: Report = lambda _stage, _done, _total: None,
+    report: StageProgress = untold,
 ) -> Retrained:
     """Retrain in this process, as a job that nobody else may run meanwhile.
 
@@ -101,7 +101,7 @@ def retrain_now(
         OneRunsError: when a retraining runs already, here or on another machine.
         RecsysError: see ``retrain``; the job says so too.
     """
-    bury_dead(sessions)
+    fail_abandoned(sessions)
     done = _run(sessions, settings, jobs.begin, STOPPED, seed=seed, warm=warm, report=report)
     assert done is not None  # ``begin`` gives a job, or raises
     return done
@@ -124,7 +124,7 @@ def main() -> None:
         sys.exit(128 + signal.SIGTERM)
 
 
-def bury_dead(sessions: Sessions) -> None:
+def fail_abandoned(sessions: Sessions) -> None:
     """Mark a job as failed whose process, on this machine, is no more."""
     with sessions() as session:
         job = jobs.running(session, RETRAIN)
@@ -148,7 +148,7 @@ def _run(
     *,
     seed: int = 0,
     warm: bool = True,
-    report: Report = lambda _stage, _done, _total: None,
+    report: StageProgress = untold,
 ) -> Retrained | None:
     """Retrain as the job that ``obtain`` gives, if any; one that is interrupted ends as ``stopped``, see ``_end``."""
     try:
@@ -160,7 +160,7 @@ def _run(
         raise
 
 
-def _held(lease: Lease, settings: Settings, seed: int, warm: bool, report: Report) -> Retrained:
+def _held(lease: Lease, settings: Settings, seed: int, warm: bool, report: StageProgress) -> Retrained:
     """Retrain under a lease, and write why where it fails."""
 
     def tell(stage: str, done: int, total: int) -> None:

@@ -10,13 +10,14 @@ from recsys.domain import RecsysError, Timestamp
 from recsys.encoders import expected_ids
 from recsys.encoders.device import set_threads
 from recsys.evaluation.caveats import caveats
-from recsys.evaluation.evaluate import Judged, Progress, Window, evaluate_shown
+from recsys.evaluation.evaluate import Judged, Window, evaluate_shown
 from recsys.evaluation.live import evaluate_live
 from recsys.lifecycle.loading import load_model
 from recsys.lifecycle.versions import rfc3339
 from recsys.pipeline.load import Dataset, load_dataset
 from recsys.pipeline.model import Model
-from recsys.pipeline.recommend import Rules
+from recsys.pipeline.recommend import ListOptions
+from recsys.progress import Progress
 from recsys.settings import Settings
 
 ANSWER = 10  # articles in the lists that an evaluation composes
@@ -88,5 +89,5 @@ def _live(model: Model, window: Window, *, progress: Progress | None) -> Judged:
 def window_of(data: Dataset, settings: Settings, since: Timestamp, until: Timestamp | None) -> Window:
     """A stretch of the data to evaluate on."""
     end = np.inf if until is None else until
-    rules = Rules(ANSWER, settings.diversity, settings.section_cap, settings.tired_after)
-    return Window(data.log, data.catalogue, data.attributes, data.users, since, end, settings.live_hours, rules)
+    options = ListOptions(ANSWER, settings.diversity, settings.section_cap, settings.tired_after)
+    return Window(data.log, data.catalogue, data.attributes, data.users, since, end, settings.live_hours, options)

@@ -6,10 +6,10 @@ from recsys.database import models
 from recsys.database.logged import logged_lists
 from recsys.database.session import Sessions, writing
 from recsys.domain import Timestamp
-from recsys.evaluation.evaluate import Progress
 from recsys.evaluation.logged import trials
 from recsys.evaluation.off_policy import estimate
 from recsys.lifecycle.judging import to_judge
+from recsys.progress import Progress
 from recsys.settings import Settings
 
 

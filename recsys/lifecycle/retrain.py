@@ -22,9 +22,9 @@ from recsys.lifecycle.train import train
 from recsys.lifecycle.versions import FIRST_PROMOTION, make_live
 from recsys.pipeline.load import Dataset, load_dataset
 from recsys.pipeline.model import Model
+from recsys.progress import StageProgress, untold
 from recsys.settings import Settings
 from recsys.snapshots.snapshot import OtherVersionError
-from recsys.training.fit import Report
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def retrain(
     *,
     seed: int = 0,
     warm: bool = True,
-    report: Report = lambda _stage, _done, _total: None,
+    report: StageProgress = untold,
     encode: Callable[[], EncodeReport] | None = None,
     finish: Finish = lambda _session, _done: None,
 ) -> Retrained:
@@ -175,7 +175,7 @@ def _is_as_set(settings: Settings, version: str) -> bool:
 
 
 def _judged(
-    sessions: Sessions, settings: Settings, version: str, task: _Task, report: Report
+    sessions: Sessions, settings: Settings, version: str, task: _Task, report: StageProgress
 ) -> tuple[Judged | None, Judged | None]:
     """A candidate and the live version on the newest slice; None for what has no ranking head, or cannot be read."""
     report("evaluation", 0, 2)

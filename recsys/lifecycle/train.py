@@ -18,8 +18,9 @@ from recsys.pipeline.content import Content
 from recsys.pipeline.drift import for_people
 from recsys.pipeline.load import Dataset, load_content, load_dataset
 from recsys.pipeline.model import Model
+from recsys.progress import StageProgress, untold
 from recsys.settings import Settings
-from recsys.training.fit import Report, TrainingSet, fit
+from recsys.training.fit import TrainingSet, fit
 
 
 def train(
@@ -32,7 +33,7 @@ def train(
     may_go_live: bool = True,
     kept_back: str | None = None,
     start: str | None = None,
-    report: Report = lambda _stage, _done, _total: None,
+    report: StageProgress = untold,
 ) -> Model:
     """Train on the log known before ``until`` and write a candidate snapshot.
 

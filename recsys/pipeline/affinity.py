@@ -3,18 +3,16 @@
 Only inner products and cosines leave this file, so the towers' bases may change without the head noticing.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from numba import njit
 
 from recsys.columns import NONE, Floats, Floats32, Ints
 from recsys.features.examples import Examples
 from recsys.pipeline.model import Views
+from recsys.progress import Progress
 
 LEARNED = ("learned", "learned_context", "learned_there")
 BLOCK = 512  # lists whose users are computed at once
-Progress = Callable[[int, int], None]
 CONTENT = ("mean", "best", "last", "context", "there")
 
 

@@ -23,7 +23,7 @@ SELECTED_FROM = 50  # so many of the best candidates the selector chooses from
 
 
 @dataclass(frozen=True)
-class Rules:
+class ListOptions:
     """What a list is besides the best articles."""
 
     limit: int
@@ -53,7 +53,7 @@ class Answer:
 
 
 def recommend_many(
-    model: Model, reader: Reader, requests: Sequence[Request], rules: Rules, ground: Ground | None = None
+    model: Model, reader: Reader, requests: Sequence[Request], options: ListOptions, ground: Ground | None = None
 ) -> list[Answer]:
     """The best articles for each of some requests of one instant, as if each was answered alone.
 
@@ -65,18 +65,18 @@ def recommend_many(
     ground = ground or ground_of(model.views, reader.world, requests[0].at)
     with stage("filter"):
         ordered = [
-            orders(reader.world, request, rules.editors, limit=rules.limit, tired_after=rules.tired_after)
+            orders(reader.world, request, options.editors, limit=options.limit, tired_after=options.tired_after)
             for request in requests
         ]
     requests = [order.request for order in ordered]
     with stage("retrieve"):
         users = tastes(model.views, requests)
-    gathered = gather_many(ground, requests, users, [order.tired for order in ordered], rules.limit)
+    gathered = gather_many(ground, requests, users, [order.tired for order in ordered], options.limit)
     found = [order.joined(candidates) for order, candidates in zip(ordered, gathered, strict=True)]
     with stage("score"):
         ranked = rank_many(model, reader, requests, [candidates.keys for candidates in found], users)
     with stage("select"):
-        chosen = [_chosen(model, *one, rules) for one in zip(ordered, found, ranked, strict=True)]
+        chosen = [_chosen(model, *one, options) for one in zip(ordered, found, ranked, strict=True)]
     with stage("score"):
         scores = probabilities_many(model, [one.rows for one in chosen], [one.utilities for one in chosen])
     return [
@@ -102,16 +102,18 @@ def rank_many(
     return [scorer.scored(part, utility) for part, utility in zip(rows, utilities, strict=True)]
 
 
-def compose(model: Model, world: World, request: Request, keys: Ints, scored: scorer.Scored, rules: Rules) -> Ints:
+def compose(
+    model: Model, world: World, request: Request, keys: Ints, scored: scorer.Scored, options: ListOptions
+) -> Ints:
     """Places of the selected candidates, first place first."""
-    best = scored.order[: max(SELECTED_FROM, rules.limit)]
+    best = scored.order[: max(SELECTED_FROM, options.limit)]
     places = selector.select(
         scored.utility[best],
         model.views.content.vectors(keys[best])[0],
         world.catalogue.section[keys[best]],
-        rules.limit,
-        diversity=rules.diversity,
-        section_cap=rules.section_cap if request.section is None else rules.limit,
+        options.limit,
+        diversity=options.diversity,
+        section_cap=options.section_cap if request.section is None else options.limit,
     )
     return best[places]
 
@@ -127,23 +129,27 @@ class _Chosen:
     propensities: Floats | None
 
 
-def _chosen(model: Model, order: Orders, found: Candidates, scored: scorer.Scored, rules: Rules) -> _Chosen:
-    places, propensities = _drawn(model, order, found.keys, scored, rules)
+def _chosen(model: Model, order: Orders, found: Candidates, scored: scorer.Scored, options: ListOptions) -> _Chosen:
+    places, propensities = _drawn(model, order, found.keys, scored, options)
     source = [found.source[place] for place in places]
     return _Chosen(found.keys[places], source, scored.rows[places], scored.utility[places], propensities)
 
 
-def _drawn(model: Model, order: Orders, keys: Ints, scored: scorer.Scored, rules: Rules) -> tuple[Ints, Floats | None]:
+def _drawn(
+    model: Model, order: Orders, keys: Ints, scored: scorer.Scored, options: ListOptions
+) -> tuple[Ints, Floats | None]:
     """Places of the chosen candidates, and with exploration the propensity of each; what is pinned is not explored."""
     moved = order.moved(keys, scored)
-    chosen = compose(model, order.world, order.request, keys, moved, rules)
-    if rules.exploration is None or order.pins:
+    chosen = compose(model, order.world, order.request, keys, moved, options)
+    if options.exploration is None or order.pins:
         return order.placed(keys, chosen), None
-    best = moved.order[: max(SELECTED_FROM, rules.limit)]
+    best = moved.order[: max(SELECTED_FROM, options.limit)]
     greedy = np.array([best.tolist().index(row) for row in chosen.tolist()], np.int64)
-    cap = rules.limit if order.request.section is not None else selector.most_of_one(rules.section_cap, rules.limit)
+    cap = (
+        options.limit if order.request.section is not None else selector.most_of_one(options.section_cap, options.limit)
+    )
     sections = order.world.catalogue.section[keys[best]]
-    drawn = explored(moved.utility[best], greedy, sections, cap, rules.exploration)
+    drawn = explored(moved.utility[best], greedy, sections, cap, options.exploration)
     return best[drawn.rows], drawn.propensities
 
 

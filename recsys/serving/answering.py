@@ -59,10 +59,12 @@ def answer_many(
     at = requests[0].at
     with stage("hydrate"):
         editors = tuple(rules_in_force(session, at))
-    rules = pipeline.Rules(limit, settings.diversity, settings.section_cap, settings.tired_after, editors, exploration)
+    options = pipeline.ListOptions(
+        limit, settings.diversity, settings.section_cap, settings.tired_after, editors, exploration
+    )
     waiting, answers, found = dict(enumerate(requests)), dict[int, pipeline.Answer](), dict[int, Article]()
     for _ in range(TRIES):
-        answered = _answered(live, model, list(waiting.values()), rules, at)
+        answered = _answered(live, model, list(waiting.values()), options, at)
         answers.update(zip(waiting, answered, strict=True))
         found |= _there(session, {key for answer in answered for key in answer.keys.tolist()}, at)
         gone = {i: _unfit(answers[i].keys.tolist(), found, request.section, editors) for i, request in waiting.items()}
@@ -79,11 +81,11 @@ def answer_many(
 
 
 def _answered(
-    live: Live, model: Model, requests: Sequence[Request], rules: pipeline.Rules, at: Timestamp
+    live: Live, model: Model, requests: Sequence[Request], options: pipeline.ListOptions, at: Timestamp
 ) -> list[pipeline.Answer]:
     with live.lock:
         ground = live.ground(model, at)
-        return pipeline.recommend_many(model, live.reader(), requests, rules, ground)
+        return pipeline.recommend_many(model, live.reader(), requests, options, ground)
 
 
 def _there(session: Session, keys: Iterable[int], at: Timestamp) -> dict[int, Article]:

@@ -15,10 +15,10 @@ from recsys.pipeline.model import Model
 from recsys.pipeline.situation import Request
 from recsys.serving.answering import live_model
 from recsys.serving.asked import Asked
-from recsys.serving.histories import Histories, Kept
 from recsys.serving.hydrate import here, within
 from recsys.serving.lines import described
 from recsys.serving.live import Live
+from recsys.serving.user_cache import CachedUser, UserCache
 from recsys.settings import Settings
 
 
@@ -26,7 +26,7 @@ from recsys.settings import Settings
 class Remembered:
     """What a process has kept of better times."""
 
-    histories: Histories
+    users: UserCache
     editors: tuple[Rule, ...]  # orders that were in force at the last answer
 
 
@@ -36,18 +36,18 @@ def answer(live: Live, kept: Remembered, asked: Asked, settings: Settings) -> tu
     Raises:
         NotReadyError: while no model is live.
     """
-    found = kept.histories.find(asked.user_id)
+    found = kept.users.find(asked.user_id)
     model = live_model(live)
     model = model if found is None else live.models.get(found.version, model)
     editors = tuple(rule for rule in kept.editors if rule.in_force(asked.at))
-    rules = pipeline.Rules(asked.limit, settings.diversity, settings.section_cap, settings.tired_after, editors)
+    options = pipeline.ListOptions(asked.limit, settings.diversity, settings.section_cap, settings.tired_after, editors)
     with live.lock:
         ground = live.ground(model, asked.at)
-        (chosen,) = pipeline.recommend_many(model, live.reader(), [_request(live, found, asked)], rules, ground)
+        (chosen,) = pipeline.recommend_many(model, live.reader(), [_request(live, found, asked)], options, ground)
     return model, described(chosen, live.cards.articles(live.world.catalogue, chosen.keys.tolist()), {})
 
 
-def _request(live: Live, found: Kept | None, asked: Asked) -> Request:
+def _request(live: Live, found: CachedUser | None, asked: Asked) -> Request:
     catalogue = live.world.catalogue
     reading = _keys_of(live, [asked.context.context_article] if asked.context.context_article else [])
     context = here(asked.context, int(reading[0]) if len(reading) else NONE, len(catalogue))

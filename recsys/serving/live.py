@@ -25,7 +25,7 @@ from recsys.pipeline.model import Model
 from recsys.pipeline.situation import Reader, World
 from recsys.serving.breaker import UNANSWERED, Breaker
 from recsys.serving.cards import Cards
-from recsys.serving.histories import Histories
+from recsys.serving.user_cache import UserCache
 from recsys.serving.versions import Versions
 from recsys.settings import Settings
 
@@ -53,7 +53,7 @@ class Live:
         self._versions = Versions(settings, encoders, self.lock)
         self._grounds: dict[str, Ground] = {}
         self.cards = Cards()
-        self.histories = Histories(settings.cached_histories)
+        self.cached_users = UserCache(settings.cached_histories)
         self.database = Breaker()
         self.caught_up = False
         self._read_at = time.monotonic()
@@ -149,7 +149,7 @@ class Live:
         """Read articles, vectors and events that are new."""
         with self._reading:
             with self.sessions() as session:
-                self.histories.follow(session)
+                self.cached_users.follow(session)
                 self._known.follow_catalogue(session, self._describe)
                 self._known.follow_log(session, time.time() if now is None else now)
             self.caught_up, self._read_at = True, time.monotonic()

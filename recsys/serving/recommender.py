@@ -29,7 +29,7 @@ from recsys.serving.live import Live
 from recsys.serving.metrics import ANSWERS, DEGRADED, UNLOGGED, observing
 from recsys.serving.neighbours import neighbours, neighbours_of_content
 from recsys.serving.recent import Recent
-from recsys.serving.remember import ServedLog
+from recsys.serving.served_log import ServedLog
 from recsys.settings import Settings
 from recsys.stages import stage
 
@@ -70,7 +70,7 @@ class Recommender:
         self.recent = Recent()
         self.served = ServedLog(sessions, served_is_seen=settings.served_is_seen)
         self.exploration = exploration_of(settings)
-        self._remembered = Remembered(live.histories, ())
+        self._remembered = Remembered(live.cached_users, ())
 
     @observing()
     def recommend(
@@ -112,7 +112,7 @@ class Recommender:
             checked = answer_many(session, self.live, model, [request], asked.limit, self.settings, explore)
             (answer,) = checked.answers
             why = explanations(session, model, request, answer) if asked.with_explanations else {}
-        self._remembered.histories.keep(asked.user_id, request.user, request.view, model.version)
+        self._remembered.users.keep(asked.user_id, request.user, request.view, model.version)
         self._remembered = replace(self._remembered, editors=checked.editors)
         items = described(answer, checked.found, why)
         with stage("log"):

@@ -16,13 +16,14 @@ from recsys.pipeline.content import Content, ContentSpace
 from recsys.pipeline.drift import REFERENCE
 from recsys.pipeline.load import Dataset
 from recsys.pipeline.model import Heads, Model, Views, views_of
+from recsys.progress import StageProgress, untold
 from recsys.settings import Settings
 from recsys.training.carried import TowerStart
 from recsys.training.grades import grades_of, has_dwell
 from recsys.training.heads import HeadConfig, fit_heads
 from recsys.training.lists import Lists
 from recsys.training.reference import reference
-from recsys.training.replayed import Link, Report, examples_since, replayed
+from recsys.training.replayed import Link, examples_since, replayed
 from recsys.training.towers import FitConfig, fit_towers, shown_not_clicked
 from recsys.training.warm import (
     WARM_SAMPLED_LISTS,
@@ -34,7 +35,7 @@ from recsys.training.warm import (
     shorter_towers,
 )
 
-__all__ = ["Report", "TrainingSet", "fit", "head_inputs"]
+__all__ = ["StageProgress", "TrainingSet", "fit", "head_inputs"]
 
 SLICES = 2  # of the training window, each scored by towers that were fitted on what lies before it
 SAMPLED = 100  # live articles added to a list for the pointwise stage
@@ -94,7 +95,7 @@ def fit(
     towers: FitConfig = FitConfig(),
     heads: HeadConfig = HeadConfig(),
     start: Start | None = None,
-    report: Report = lambda _stage, _done, _total: None,
+    report: StageProgress = untold,
 ) -> Model:
     """Train one model version; the same seed and log give the same weights on one machine.
 
@@ -157,7 +158,7 @@ def head_inputs(
     device: torch.device = torch.device("cpu"),
     towers: FitConfig = FitConfig(),
     start: Start | None = None,
-    report: Report = lambda _stage, _done, _total: None,
+    report: StageProgress = untold,
 ) -> tuple[Views, Lists]:
     """What the heads are fitted on, for them and for whatever is to be compared with them.
 
@@ -190,7 +191,7 @@ def head_inputs(
 
 
 def _chain(
-    data: TrainingSet, lists: Floats, config: FitConfig, seed: int, device: torch.device, report: Report
+    data: TrainingSet, lists: Floats, config: FitConfig, seed: int, device: torch.device, report: StageProgress
 ) -> list[Link]:
     """Views for each slice of the ``lists`` (times), of what was known before it; the last ones see the whole log."""
     starts = [len(lists) * part // SLICES for part in range(SLICES)] if len(lists) else []
@@ -212,7 +213,13 @@ def _published(data: TrainingSet) -> Ints | None:
 
 
 def _going_on(
-    data: TrainingSet, lists: Floats, start: Start, config: FitConfig, seed: int, device: torch.device, report: Report
+    data: TrainingSet,
+    lists: Floats,
+    start: Start,
+    config: FitConfig,
+    seed: int,
+    device: torch.device,
+    report: StageProgress,
 ) -> list[Link]:
     """Views of earlier versions, which know nothing of the ``lists`` (times), and those that go on from the last."""
     towers = start.model.views.towers
@@ -248,7 +255,7 @@ def _known_before(log: EventLog, until: Timestamp) -> EventLog:
 
 
 def _heads(
-    lists: Lists, modalities: tuple[str, ...], config: HeadConfig, seed: int, start: Heads | None, report: Report
+    lists: Lists, modalities: tuple[str, ...], config: HeadConfig, seed: int, start: Heads | None, report: StageProgress
 ) -> Heads | None:
     if len(lists) < FEWEST_LISTS or not lists.labels.any():
         return start

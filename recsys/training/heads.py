@@ -11,6 +11,7 @@ from recsys.columns import Ints
 from recsys.model.ranking_head import ListwiseHead, PointwiseHead
 from recsys.pipeline.model import Heads
 from recsys.pipeline.scorer import listwise_inputs, probabilities_of_lists, widths
+from recsys.progress import Progress, untold
 from recsys.training.calibration import calibrate, take_in
 from recsys.training.lists import Lists, padded
 from recsys.training.losses import choice_loss
@@ -26,9 +27,6 @@ class HeadConfig:
     rate: float = 2e-3
     weight_decay: float = 0.3
     held_out: float = 0.1  # newest share of the lists, for calibration
-
-
-Progress = Callable[[int, int], None]
 
 
 def fit_heads(
@@ -52,7 +50,7 @@ def fit_heads(
         cut = max(1, round(len(lists) * (1 - config.held_out)))
         older, newest = np.arange(cut), np.arange(cut, len(lists))
         everything = np.arange(len(lists))
-        report = progress or (lambda _done, _total: None)
+        report = progress or untold
         pointwise = _fit_pointwise(lists, modalities, config, seed, start, lambda d, t: report(d, 3 * t))
         listwise = _fit_listwise(lists, older, modalities, config, seed, start, lambda d, t: report(t + d, 3 * t))
         threshold = None

@@ -1,6 +1,6 @@
 """Replays a log into what the heads train on, stretch by stretch, so that the features are never held twice."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -14,13 +14,12 @@ from recsys.features.replay import Replay
 from recsys.pipeline import affinity
 from recsys.pipeline.model import Views
 from recsys.pipeline.scorer import assemble, widths
+from recsys.progress import StageProgress
 from recsys.training.grades import grades_of_rows
 from recsys.training.lists import Lists
 
 MOST_ROWS = 1_000_000  # articles shown in the newest lists, which are examples; what lies before is folded only
 STRETCH = 4096  # lists replayed at once
-
-Report = Callable[[str, int, int], None]  # stage, done, total
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def replayed(
     span: tuple[Timestamp, Timestamp],
     chain: Sequence[Link],
     modalities: tuple[str, ...],
-    report: Report,
+    report: StageProgress,
     grades: Floats | None = None,
 ) -> Lists:
     """Fold all of a log, and give the pointwise inputs of its lists in a span of time.

@@ -1,4 +1,4 @@
-"""The threshold above which a click is foretold, where a yes or no is wanted of a probability."""
+"""The threshold above which a click is predicted, where a yes or no is wanted of a probability."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def best_f1_threshold(labels: Floats32, probabilities: Floats32) -> float | None
         return None
     order = np.argsort(-probabilities, kind="stable")
     hits, values = np.cumsum(labels[order] > 0), probabilities[order]
-    last = np.append(values[1:] != values[:-1], True)  # equal probabilities are foretold together
+    last = np.append(values[1:] != values[:-1], True)  # equal probabilities are predicted together
     said = np.arange(1, len(order) + 1)
     f1 = np.where(last, 2 * hits / (said + hits[-1]), -1.0)
     return float(values[int(f1.argmax())])

@@ -13,14 +13,14 @@ from sqlalchemy import func, select
 from recsys.database import articles, vectors
 from recsys.database.tables import VectorRow
 from recsys.encoders import expected_ids
-from recsys.lifecycle.keeper import Worker
+from recsys.lifecycle.worker_process import WorkerProcess
 
 MODALITIES = ("title", "image")
 
 
 @pytest.fixture
-def worker(site) -> Iterator[Worker]:
-    started = Worker(site)
+def worker(site) -> Iterator[WorkerProcess]:
+    started = WorkerProcess(site)
     yield started
     started.stop()
 

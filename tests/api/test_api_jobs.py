@@ -50,7 +50,7 @@ def test_a_job_whose_process_is_no_more_has_failed_though_no_worker_is_there_to_
         dead = jobs.begin(session, RETRAIN, "other:1", time.time() - jobs.LEASE - 5)
     for job in (bare.get(f"/v1/jobs/{dead}").json(), *bare.get("/v1/jobs").json()["jobs"]):
         assert (job["status"], job["result"]) == ("failed", None)
-        assert "(other:1) gave no sign of life" in job["error"]
+        assert "(other:1) sent no heartbeat" in job["error"]
     assert bare.post("/v1/retrain").status_code == 202
     assert [job["status"] for job in bare.get("/v1/jobs").json()["jobs"]] == ["waiting", "failed"]
 

@@ -11,15 +11,15 @@ from api_calls import event, ids, recommended, send, until
 from PIL import Image
 
 from recsys.encoders import expected_ids
-from recsys.lifecycle import keeper
-from recsys.lifecycle.keeper import Worker
+from recsys.lifecycle import worker_process
+from recsys.lifecycle.worker_process import WorkerProcess
 from recsys.serving.live import Live
 
 
 @pytest.fixture
 def worker(site, monkeypatch):
-    monkeypatch.setattr(keeper, "PATIENCE", 300.0)  # on a busy machine it waits for its turn
-    started = Worker(site)
+    monkeypatch.setattr(worker_process, "PATIENCE", 300.0)  # on a busy machine it waits for its turn
+    started = WorkerProcess(site)
     yield started
     started.stop()
     assert started.process.returncode == 0

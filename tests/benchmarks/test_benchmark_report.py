@@ -21,7 +21,7 @@ INTERVAL = {"auc": (0.6, 0.8), "ndcg@10": (0.5, 0.7)}
 POINT = {"auc": 0.7, "ndcg@10": 0.6, "confidence": INTERVAL}
 ROWS: dict[str, list[dict[str, Any]]] = {
     "calibration": [
-        {"foretold": x, "clicked": x, "low": x - 0.01, "high": x + 0.02, "log_loss": 0.2, "ece": 0.01}
+        {"predicted": x, "clicked": x, "low": x - 0.01, "high": x + 0.02, "log_loss": 0.2, "ece": 0.01}
         for x in (0.02, 0.1, 0.3)
     ],
     "roc": [{"name": "recsys", "auc": 0.8, "curve": [[0.1, 0.5], [0.4, 0.9]]}],

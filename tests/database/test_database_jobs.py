@@ -1,4 +1,4 @@
-"""Jobs: one of a kind at a time, held by signs of life, and lost by silence."""
+"""Jobs: one of a kind at a time, held by heartbeats, and lost by silence."""
 
 import time
 
@@ -68,7 +68,7 @@ def test_silence_loses_a_job_and_its_owner_can_change_nothing_any_more(sessions:
         call(sessions, "ask", KIND, 20.0 + LEASE)
     other = call(sessions, "begin", KIND, TWO, 21.0 + LEASE)
     assert row(sessions, str(job)).status == "failed"
-    assert f"({ONE}) gave no sign of life for 61 seconds" in (row(sessions, str(job)).error or "")
+    assert f"({ONE}) sent no heartbeat for 61 seconds" in (row(sessions, str(job)).error or "")
     for late in (("hear", job, ONE, 99.0), ("finish", job, ONE, 99.0, {}), ("hand_back", job, ONE)):
         with pytest.raises(LostError, match="not run by host:1 any more"):
             call(sessions, *late)

@@ -17,7 +17,7 @@ from recsys.lifecycle.loading import load_model
 from recsys.pipeline import filters, scorer, sources
 from recsys.pipeline.load import Dataset, load_dataset, load_view
 from recsys.pipeline.model import Model
-from recsys.pipeline.recommend import Rules, rank
+from recsys.pipeline.recommend import ListOptions, rank
 from recsys.pipeline.situation import Reader, Request, World
 from recsys.settings import Settings
 
@@ -38,8 +38,8 @@ class Judgement:
     def window(self, since: float = SINCE, until: float = UNTIL) -> Window:
         """A stretch of the made log."""
         d = self.data
-        rules = Rules(10, self.settings.diversity, self.settings.section_cap)
-        return Window(d.log, d.catalogue, d.attributes, d.users, since, until, self.settings.live_hours, rules)
+        options = ListOptions(10, self.settings.diversity, self.settings.section_cap)
+        return Window(d.log, d.catalogue, d.attributes, d.users, since, until, self.settings.live_hours, options)
 
     def lists(self, since: float = SINCE, until: float = UNTIL) -> Ints:
         """Rows of the impressions in a window."""

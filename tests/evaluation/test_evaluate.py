@@ -140,15 +140,15 @@ def test_the_classic_figures_are_at_the_threshold_that_training_chose(made: Judg
     assert threshold is not None
     assert 0 < threshold < 1
     assert made.model.metrics["threshold"] == threshold
-    foretold, clicked = [], []
+    predicted, clicked = [], []
     for i in made.lists():
-        foretold += (made.shown_scores(i)[1] >= threshold).tolist()
+        predicted += (made.shown_scores(i)[1] >= threshold).tolist()
         clicked += np.isin(made.items(i), made.clicked(i)).tolist()
-    hits = np.logical_and(foretold, clicked).sum()
+    hits = np.logical_and(predicted, clicked).sum()
     found = judged.summary["classic"]
-    assert found["precision"] == pytest.approx(hits / np.sum(foretold))
+    assert found["precision"] == pytest.approx(hits / np.sum(predicted))
     assert found["recall"] == pytest.approx(hits / np.sum(clicked))
-    assert found["accuracy"] == pytest.approx(np.mean(np.equal(foretold, clicked)))
+    assert found["accuracy"] == pytest.approx(np.mean(np.equal(predicted, clicked)))
 
 
 def test_a_model_whose_training_chose_no_threshold_has_no_classic_figures(made: Judgement) -> None:

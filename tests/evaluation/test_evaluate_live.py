@@ -11,7 +11,7 @@ from made_judgement import Judgement, made_judgement
 from recsys.domain import RecsysError
 from recsys.evaluation.evaluate import Judged, evaluate_shown
 from recsys.evaluation.live import evaluate_live
-from recsys.pipeline.recommend import Rules, recommend_many
+from recsys.pipeline.recommend import ListOptions, recommend_many
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +56,12 @@ def test_figures_are_those_of_asking_the_pipeline_list_by_list(made: Judgement, 
 
 
 def test_lists_with_diversity_are_those_that_serving_answers(made: Judgement, judged: Judged) -> None:
-    rules = made.window().rules
+    options = made.window().options
     gains, shown, live = [], set[int](), set[int]()
     for i in made.lists():
         if made.clicked(i):
             reader, request = made.request(i)
-            answer = recommend_many(made.model, reader, [request], rules)[0].keys
+            answer = recommend_many(made.model, reader, [request], options)[0].keys
             shown |= set(answer.tolist())
             live |= set(made.ranking(i)[0].tolist())
             ranks = [place(answer, a) for a in made.clicked(i)]
@@ -76,7 +76,7 @@ def test_lists_with_diversity_are_those_that_serving_answers(made: Judgement, ju
 
 
 def test_without_rules_diversity_costs_nothing(made: Judgement, judged: Judged) -> None:
-    found = evaluate_live(made.model, replace(made.window(), rules=Rules(10, 0.0, 10))).summary["diversity"]
+    found = evaluate_live(made.model, replace(made.window(), options=ListOptions(10, 0.0, 10))).summary["diversity"]
     assert found["on"] == found["off"]
     assert found["cost"]["ndcg@10"] == 0.0
 

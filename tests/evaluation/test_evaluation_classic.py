@@ -12,11 +12,11 @@ from recsys.evaluation.classic import classic
 def test_figures_are_those_of_scikit_learn(threshold: float) -> None:
     draw = np.random.default_rng(1)
     chances, labels = draw.random(300), (draw.random(300) < 0.3).astype(float)
-    foretold, found = chances >= threshold, classic(labels, chances, threshold)
-    assert found.accuracy == pytest.approx(reference.accuracy_score(labels, foretold))
-    assert found.precision == pytest.approx(reference.precision_score(labels, foretold))
-    assert found.recall == pytest.approx(reference.recall_score(labels, foretold))
-    assert found.f1 == pytest.approx(reference.f1_score(labels, foretold))
+    predicted, found = chances >= threshold, classic(labels, chances, threshold)
+    assert found.accuracy == pytest.approx(reference.accuracy_score(labels, predicted))
+    assert found.precision == pytest.approx(reference.precision_score(labels, predicted))
+    assert found.recall == pytest.approx(reference.recall_score(labels, predicted))
+    assert found.f1 == pytest.approx(reference.f1_score(labels, predicted))
     assert found.accuracy_of_never == pytest.approx(1 - labels.mean())
 
 

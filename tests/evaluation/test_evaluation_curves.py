@@ -22,16 +22,16 @@ def test_bins_add_up_to_the_calibration_error() -> None:
     labels = (draw.random(500) < chances**2).astype(float)
     bins = reliability(labels, chances, users)
     assert sum(one.rows for one in bins) == 500
-    error = sum(one.rows * abs(one.clicked - one.foretold) for one in bins) / 500
+    error = sum(one.rows * abs(one.clicked - one.predicted) for one in bins) / 500
     assert error == pytest.approx(metrics.ece(labels, chances))
-    assert [one.foretold for one in bins] == sorted(one.foretold for one in bins)
+    assert [one.predicted for one in bins] == sorted(one.predicted for one in bins)
     lowest = chances <= np.sort(chances)[bins[0].rows - 1]
     assert (bins[0].low, bins[0].high) == bootstrap_mean(labels[lowest], users[lowest])
 
 
 def test_equal_probabilities_are_one_bin_and_nothing_is_none() -> None:
     (only,) = reliability([0, 1, 1, 1], [0.5] * 4, [1, 2, 3, 4])
-    assert (only.rows, only.foretold, only.clicked) == (4, 0.5, 0.75)
+    assert (only.rows, only.predicted, only.clicked) == (4, 0.5, 0.75)
     assert reliability([], [], []) == []
 
 

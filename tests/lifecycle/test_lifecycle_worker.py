@@ -223,9 +223,9 @@ def test_without_a_schema_there_is_nothing_to_work_on(settings):
 PARENT = """
 import sys, time
 from pathlib import Path
-from recsys.lifecycle.keeper import Worker
+from recsys.lifecycle.worker_process import WorkerProcess
 from recsys.settings import Settings
-print(Worker(Settings(home=Path(sys.argv[1]), _env_file=None)).process.pid, flush=True)
+print(WorkerProcess(Settings(home=Path(sys.argv[1]), _env_file=None)).process.pid, flush=True)
 time.sleep(120)
 """
 

@@ -8,12 +8,12 @@ from pipeline_world import Made
 
 from recsys.pipeline.ground import LASTS, SPARE, ground_of
 from recsys.pipeline.pool import gather_many
-from recsys.pipeline.recommend import Rules, recommend_many
+from recsys.pipeline.recommend import ListOptions, recommend_many
 from recsys.pipeline.situation import World
 from recsys.pipeline.sources import SHARE
 from recsys.pipeline.taste import tastes
 
-RULES = Rules(10, 0.2, 4)
+RULES = ListOptions(10, 0.2, 4)
 
 
 def test_an_answer_from_a_shared_ground_is_the_answer(made: Made) -> None:

@@ -13,7 +13,7 @@ from recsys.pipeline import filters
 from recsys.pipeline.ground import ground_of
 from recsys.pipeline.model import Model
 from recsys.pipeline.pool import gather_many
-from recsys.pipeline.recommend import Answer, Rules, recommend_many
+from recsys.pipeline.recommend import Answer, ListOptions, recommend_many
 from recsys.pipeline.situation import Request
 from recsys.pipeline.sources import gather, nearest
 from recsys.pipeline.taste import tastes
@@ -103,7 +103,7 @@ class TestAnswers:
     @pytest.mark.parametrize("limit", [1, 10, 100])
     def test_they_are_those_of_each_request_alone(self, made: Made, model: Model, limit: int) -> None:
         requests = crowd(made)
-        together = recommend_many(model, made.reader, requests, Rules(limit, 0.2, 4))
+        together = recommend_many(model, made.reader, requests, ListOptions(limit, 0.2, 4))
         assert len(together) == len(requests)
         for request, given in zip(requests, together, strict=True):
             alone = recommend(model, made.reader, request, limit, diversity=0.2, section_cap=4)
@@ -112,4 +112,4 @@ class TestAnswers:
             np.testing.assert_allclose(np.sort(given.rows, axis=0), np.sort(alone.rows, axis=0), atol=1e-4)
 
     def test_nobody_asks(self, made: Made, model: Model) -> None:
-        assert recommend_many(model, made.reader, [], Rules(10, 0.2, 4)) == []
+        assert recommend_many(model, made.reader, [], ListOptions(10, 0.2, 4)) == []

@@ -13,7 +13,7 @@ from recsys.domain import Action
 from recsys.features.history import UserView
 from recsys.pipeline import filters
 from recsys.pipeline.model import Model
-from recsys.pipeline.recommend import Answer, Rules, rank, recommend_many
+from recsys.pipeline.recommend import Answer, ListOptions, rank, recommend_many
 from recsys.pipeline.rules import SOURCE
 from recsys.pipeline.situation import Request
 from recsys.pipeline.sources import NAMES
@@ -35,7 +35,7 @@ def rule(
 def answer(
     made: Made, request: Request, *rules: Rule, limit: int = 10, tired: int = 0, diversity: float = 0.0
 ) -> Answer:
-    wanted = Rules(limit, diversity, 10, tired, rules)
+    wanted = ListOptions(limit, diversity, 10, tired, rules)
     return recommend_many(made.model, made.reader, [request], wanted)[0]
 
 
@@ -179,7 +179,7 @@ class TestMoves:
 
     def test_without_a_head_scores_leave_the_rules_out(self, made: Made) -> None:
         model: Model = replace(made.model, heads=None)
-        wanted = Rules(10, 0.0, 10, 0, (rule(1, "boost", section="sport", amount=3.0),))
+        wanted = ListOptions(10, 0.0, 10, 0, (rule(1, "boost", section="sport", amount=3.0),))
         given = recommend_many(model, made.reader, [made.request()], wanted)[0]
         expected = rank(model, made.reader, made.request(), given.keys).utility
         weights = np.exp(expected - expected.max())

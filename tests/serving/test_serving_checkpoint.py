@@ -10,7 +10,7 @@ from serving_site import Site, assert_same, story
 from recsys.database import events, merges, robots, users
 from recsys.database.session import writing
 from recsys.lifecycle import checkpoints
-from recsys.lifecycle.checkpoints import Keeper, follow_checkpoints
+from recsys.lifecycle.checkpoints import CheckpointWriter, follow_checkpoints
 from recsys.pipeline import checkpoint
 from recsys.pipeline.follow import Follower
 from recsys.serving.live import Live
@@ -21,7 +21,7 @@ LATER = NOW + 100.0
 @pytest.fixture
 def kept(site: Site) -> Site:
     """A site whose worker has just written a checkpoint."""
-    Keeper(site.sessions, site.settings).write(NOW)
+    CheckpointWriter(site.sessions, site.settings).write(NOW)
     return site
 
 
@@ -74,12 +74,12 @@ def test_it_also_knows_the_same_articles_and_gives_the_same_answers(
 
 
 def test_a_worker_that_goes_on_writes_what_a_whole_fold_knows(kept: Site, unfolded: None) -> None:
-    keeper = Keeper(kept.sessions, kept.settings)
+    writer = CheckpointWriter(kept.sessions, kept.settings)
     for n in range(3):
         kept.publish(story(f"y{n}"))
         kept.show("u01", (f"y{n}", "a80"), NOW + 10 * n + 1)
         kept.click("u02", f"y{n}", NOW + 10 * n + 2)
-        keeper.write(NOW + 10 * n + 5)
+        writer.write(NOW + 10 * n + 5)
     assert_same(kept.live(until=LATER).world.state, kept.folded(LATER))
 
 
@@ -100,7 +100,7 @@ def erase(site: Site) -> None:
 
 def become_fast(site: Site) -> None:
     site.settings.robot_clicks_per_hour = 30
-    Keeper(site.sessions, site.settings).write(NOW)
+    CheckpointWriter(site.sessions, site.settings).write(NOW)
     for n in range(31):
         site.click("u03", f"a{10 + n}", NOW + 1 + n / 100)
 
@@ -145,7 +145,7 @@ def test_a_checkpoint_that_would_give_something_else_is_not_used(
 @pytest.mark.parametrize("happen", [flag, merge, erase, become_fast])
 def test_the_next_checkpoint_knows_of_it(kept: Site, happen: Callable[[Site], object]) -> None:
     happen(kept)
-    Keeper(kept.sessions, kept.settings).write(LATER)
+    CheckpointWriter(kept.sessions, kept.settings).write(LATER)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Follower, "fold", lambda *_arguments: pytest.fail("the whole log was folded"))
         resumed = kept.live(until=LATER)

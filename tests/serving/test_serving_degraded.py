@@ -17,8 +17,8 @@ from recsys.database.session import writing
 from recsys.domain import Context, NotReadyError
 from recsys.serving import breaker
 from recsys.serving import live as live_module
-from recsys.serving.histories import Histories
 from recsys.serving.recommender import Recommender, Served
+from recsys.serving.user_cache import UserCache
 
 
 @contextmanager
@@ -57,17 +57,17 @@ def test_a_reader_who_came_before_gets_the_same_list(site: Site, recommender: Re
 
 
 def test_who_was_erased_by_another_process_is_remembered_no_more(site: Site, recommender: Recommender) -> None:
-    histories = recommender.live.histories
+    cached = recommender.live.cached_users
     for user in ("u01", "u02"):
         recommender.recommend(user, at=NOW)
     with writing(site.sessions) as session:
         users.erase(session, "u01", at=time.time(), who="another process")
     recommender.live.refresh(NOW)
-    assert (histories.find("u01"), histories.find("u02") is None) == (None, False)
+    assert (cached.find("u01"), cached.find("u02") is None) == (None, False)
     with away(site, recommender.live):
         assert ids(recommender.recommend("u01", at=NOW)) == ids(recommender.recommend(NOBODY, at=NOW))
     recommender.recommend("u01", at=NOW)
-    assert histories.find("u01") is None
+    assert cached.find("u01") is None
 
 
 def test_a_list_that_waited_meanwhile_brings_no_erased_reader_back(
@@ -176,14 +176,14 @@ def test_without_a_model_it_still_says_what_to_do(site: Site, recommender: Recom
 
 
 def test_only_so_many_are_remembered() -> None:
-    histories = Histories(2)
+    cached = UserCache(2)
     view = site_view = object()
     for user in ("ann", "bob", "ann", "cid"):
-        histories.keep(user, 1, view, "v")  # type: ignore[arg-type]
-    assert [histories.find(user) is not None for user in ("ann", "bob", "cid")] == [True, False, True]
-    histories.keep("ann", 0, site_view, "v")  # type: ignore[arg-type]
-    assert histories.find("ann") is None
-    none = Histories(0)
+        cached.keep(user, 1, view, "v")  # type: ignore[arg-type]
+    assert [cached.find(user) is not None for user in ("ann", "bob", "cid")] == [True, False, True]
+    cached.keep("ann", 0, site_view, "v")  # type: ignore[arg-type]
+    assert cached.find("ann") is None
+    none = UserCache(0)
     none.keep("ann", 1, view, "v")  # type: ignore[arg-type]
     assert len(none) == 0
 

@@ -6,8 +6,8 @@ import pytest
 from recsys.training.threshold import best_f1_threshold
 
 
-def f1(clicked: np.ndarray, foretold: np.ndarray) -> float:
-    return 2 * int((clicked & foretold).sum()) / (int(clicked.sum()) + int(foretold.sum()))
+def f1(clicked: np.ndarray, predicted: np.ndarray) -> float:
+    return 2 * int((clicked & predicted).sum()) / (int(clicked.sum()) + int(predicted.sum()))
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -12,8 +12,8 @@ from recsys.database.served import ServedList
 from recsys.database.session import Sessions, open_sessions, upgrade, writing
 from recsys.database.tables import ImpressionRow, ServedRow
 from recsys.domain import Article, Click, Context, Recommendation
-from recsys.serving import remember
-from recsys.serving.remember import ServedLog
+from recsys.serving import served_log
+from recsys.serving.served_log import ServedLog
 from recsys.settings import Settings
 
 ITEMS = [Recommendation(name, None, None, None, None, place, 0.5, "fresh") for place, name in enumerate("ab")]
@@ -83,7 +83,7 @@ def test_what_waits_is_written_at_the_end(sessions: Sessions) -> None:
 def test_who_asks_for_the_log_does_not_wait_until_more_has_gathered(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remember, "GATHER", 60.0)
+    monkeypatch.setattr(served_log, "GATHER", 60.0)
     log = ServedLog(sessions, served_is_seen=False)
     log.start()
     for _ in range(2):  # also the second time
@@ -91,7 +91,7 @@ def test_who_asks_for_the_log_does_not_wait_until_more_has_gathered(
         began = time.monotonic()
         log.flush()
         assert name in logged(sessions)
-        assert time.monotonic() - began < remember.PATIENCE
+        assert time.monotonic() - began < served_log.PATIENCE
     log.stop()
 
 
@@ -109,13 +109,13 @@ def test_a_list_that_another_process_answered_a_moment_ago_is_waited_for(session
 def test_ids_of_others_and_old_ones_are_not_waited_for(served: ServedLog, name: str) -> None:
     began = time.monotonic()
     served.catch_up({name})
-    assert time.monotonic() - began < remember.ELSEWHERE / 2
+    assert time.monotonic() - began < served_log.ELSEWHERE / 2
 
 
 def test_a_list_that_never_comes_is_not_waited_for_for_long(served: ServedLog) -> None:
     began = time.monotonic()
     served.catch_up({f"{int(time.time() * 1000):012x}{'a' * 20}"})
-    assert remember.ELSEWHERE / 2 < time.monotonic() - began < 5 * remember.ELSEWHERE
+    assert served_log.ELSEWHERE / 2 < time.monotonic() - began < 5 * served_log.ELSEWHERE
 
 
 def test_without_a_thread_it_is_written_at_once(sessions: Sessions) -> None:
@@ -132,7 +132,7 @@ def test_served_can_be_seen(sessions: Sessions) -> None:
 def test_nothing_is_lost_while_the_database_takes_nothing(
     sessions: Sessions, served: ServedLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remember, "PAUSE", 0.01)
+    monkeypatch.setattr(served_log, "PAUSE", 0.01)
     broken = refuse(sessions)
     first = served.note(ANSWER)
     served.flush()
@@ -174,7 +174,7 @@ def test_what_can_never_be_written_is_given_up_once_though_the_database_goes_awa
 
 
 def test_there_is_a_limit_to_what_waits(sessions: Sessions, served: ServedLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remember, "MOST_WAITING", 0)
+    monkeypatch.setattr(served_log, "MOST_WAITING", 0)
     assert served.note(ANSWER) is None
 
 

@@ -1,4 +1,4 @@
-"""A worker that dies is followed by another one, later each time, until the keeper is told to stop."""
+"""A worker that dies is followed by another one, later each time, until it is told to stop."""
 
 import logging
 import os
@@ -7,9 +7,9 @@ import subprocess
 import time
 
 from recsys.database.session import upgrade
-from recsys.lifecycle import child, keeper
+from recsys.lifecycle import child, worker_process
 from recsys.lifecycle.checks.host import worker_runs
-from recsys.lifecycle.keeper import Worker
+from recsys.lifecycle.worker_process import WorkerProcess
 
 
 def until(condition, seconds=60.0):
@@ -20,9 +20,9 @@ def until(condition, seconds=60.0):
 
 
 def test_a_killed_worker_is_replaced_and_the_next_one_stops(settings, monkeypatch, caplog):
-    monkeypatch.setattr(keeper, "PAUSE", 0.1)
+    monkeypatch.setattr(worker_process, "PAUSE", 0.1)
     upgrade(settings)
-    worker = Worker(settings)
+    worker = WorkerProcess(settings)
     try:
         until(lambda: worker_runs(settings))
         first = worker.process.pid
@@ -36,26 +36,26 @@ def test_a_killed_worker_is_replaced_and_the_next_one_stops(settings, monkeypatc
 
 
 def test_one_that_dies_at_once_is_started_ever_later(settings, monkeypatch, caplog):
-    monkeypatch.setattr(keeper, "LOOK", 0.01)
-    monkeypatch.setattr(keeper, "PAUSE", 0.02)
+    monkeypatch.setattr(worker_process, "LOOK", 0.01)
+    monkeypatch.setattr(worker_process, "PAUSE", 0.02)
     monkeypatch.setattr(child.sys, "executable", "/bin/false")
     with caplog.at_level(logging.ERROR):
-        worker = Worker(settings)
+        worker = WorkerProcess(settings)
         until(lambda: len(caplog.messages) >= 3)
         worker.stop()
-    pauses = [record.args[1] for record in caplog.records if record.name == keeper.__name__]
+    pauses = [record.args[1] for record in caplog.records if record.name == worker_process.__name__]
     assert pauses[:3] == [0.04, 0.08, 0.16]
 
 
 def test_that_none_can_be_started_is_said_and_tried_again(settings, monkeypatch, caplog):
-    monkeypatch.setattr(keeper, "LOOK", 0.01)
-    monkeypatch.setattr(keeper, "PAUSE", 0.01)
+    monkeypatch.setattr(worker_process, "LOOK", 0.01)
+    monkeypatch.setattr(worker_process, "PAUSE", 0.01)
     monkeypatch.setattr(child.sys, "executable", "/bin/false")
-    worker = Worker(settings)
+    worker = WorkerProcess(settings)
     monkeypatch.setattr(subprocess, "Popen", _refuse)
     until(lambda: caplog.text.count("no worker could be started") >= 2)
     monkeypatch.undo()
-    monkeypatch.setattr(keeper, "LOOK", 0.01)
+    monkeypatch.setattr(worker_process, "LOOK", 0.01)
     upgrade(settings)
     until(lambda: worker_runs(settings))
     worker.stop()

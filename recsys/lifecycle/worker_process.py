@@ -16,23 +16,23 @@ STEADY = 60.0  # seconds from which on a worker did not die young
 PATIENCE = 10.0  # seconds that a worker gets to end its batch
 
 
-class Worker:
+class WorkerProcess:
     """A running worker process, or the next one. It ends when this process does, however that ends."""
 
     def __init__(self, settings: Settings):
         """Start it with these settings."""
         self.process = child.start(WORKER, settings)
         self._settings, self._is_stopping = settings, threading.Event()
-        self._keeper = threading.Thread(target=self._keep, name="recsys-keeper", daemon=True)
-        self._keeper.start()
+        self._supervisor = threading.Thread(target=self._supervise, name="recsys-supervisor", daemon=True)
+        self._supervisor.start()
 
     def stop(self) -> None:
         """End the worker: it finishes its batch, unless that takes too long."""
         self._is_stopping.set()
-        self._keeper.join()
+        self._supervisor.join()
         child.stop(self.process, PATIENCE)
 
-    def _keep(self) -> None:
+    def _supervise(self) -> None:
         started, pause = time.monotonic(), PAUSE
         while not self._is_stopping.wait(LOOK):
             if self.process.poll() is None:

@@ -14,7 +14,7 @@ LOOK_BACK = 180.0  # seconds: clocks differ, transactions take a while, and an a
 
 
 @dataclass(frozen=True)
-class Kept:
+class CachedUser:
     """A user as the last answer knew them."""
 
     user: int  # key
@@ -22,13 +22,13 @@ class Kept:
     version: str  # of the model that answered them
 
 
-class Histories:
+class UserCache:
     """At most so many users; the one who came longest ago goes first."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._kept: OrderedDict[str, CachedUser] = OrderedDict()
         self._looked = time.time()  # when erasures were last asked for
 
     def __len__(self) -> int:
@@ -40,7 +40,7 @@ class Histories:
             self._kept.pop(user_id, None)
             if user == 0 or self.most == 0:
                 return
-            self._kept[user_id] = Kept(user, view, version)
+            self._kept[user_id] = CachedUser(user, view, version)
             if len(self._kept) > self.most:
                 self._kept.popitem(last=False)
 
@@ -55,6 +55,6 @@ class Histories:
             for user_id in [user_id for user_id, kept in self._kept.items() if kept.user in erased]:
                 del self._kept[user_id]
 
-    def find(self, user_id: str) -> Kept | None:
+    def find(self, user_id: str) -> CachedUser | None:
         """What is remembered of a user."""
         return self._kept.get(user_id)
