@@ -39,7 +39,7 @@ from serving_server import Server, serving
 
 from recsys.database.session import open_sessions
 from recsys.domain import RecsysError
-from recsys.lifecycle.checkpoints import Keeper
+from recsys.lifecycle.checkpoints import CheckpointWriter
 from recsys.settings import Settings
 
 ANSWERS, ALONE, FRESH = "answers", "parts of an answer in process, ms", "how soon it is known"
@@ -81,7 +81,7 @@ def site(home: Path, sizes: Sizes, versions: int = 1) -> tuple[Settings, Sizes, 
         made = serving_model.make(settings, sizes, versions)
     if not settings.checkpoint.exists():  # as the worker of a server that has run for minutes has written one
         sessions = open_sessions(settings)
-        Keeper(sessions, settings).write()
+        CheckpointWriter(sessions, settings).write()
         sessions.kw["bind"].dispose()
     return settings, sizes, made
 
