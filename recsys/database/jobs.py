@@ -1,7 +1,7 @@
 """Work that runs in a process of its own, one of a kind at a time: asked for, taken, heard of, and ended.
 
-Who runs a job holds it by heartbeats. A job that is silent for longer than ``LEASE`` is abandoned: whoever
-wants the next one marks it as failed, and another may run. Times are those of ``clock``.
+Who runs a job holds it by heartbeats. A job that is silent for longer than ``LEASE`` is abandoned: whoever wants the
+next one marks it as failed, and another may run. Times are those of ``clock``.
 """
 
 import secrets

@@ -101,7 +101,7 @@ def retrain_now(
         OneRunsError: when a retraining runs already, here or on another machine.
         RecsysError: see ``retrain``; the job says so too.
     """
-    fail_abandoned(sessions)
+    fail_killed(sessions)
     done = _run(sessions, settings, jobs.begin, STOPPED, seed=seed, warm=warm, report=report)
     assert done is not None  # ``begin`` gives a job, or raises
     return done
@@ -124,7 +124,7 @@ def main() -> None:
         sys.exit(128 + signal.SIGTERM)
 
 
-def fail_abandoned(sessions: Sessions) -> None:
+def fail_killed(sessions: Sessions) -> None:
     """Mark a job as failed whose process, on this machine, is no more."""
     with sessions() as session:
         job = jobs.running(session, RETRAIN)

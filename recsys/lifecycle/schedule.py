@@ -13,7 +13,7 @@ from recsys.database.jobs import RETRAIN
 from recsys.database.session import Sessions, writing
 from recsys.domain import RecsysError, Timestamp
 from recsys.lifecycle import child
-from recsys.lifecycle.jobs import fail_abandoned
+from recsys.lifecycle.jobs import fail_killed
 from recsys.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def _follow(sessions: Sessions, settings: Settings, stop: threading.Event) -> No
                 dead = min(dead + 1, MOST_FAILURES) if running.returncode else 0
                 running = None
             elif running is None:
-                fail_abandoned(sessions)
+                fail_killed(sessions)
                 running = child.start(JOBS, settings, ONE_THREAD) if _wanted(sessions, settings) else None
             failures = 0
         except (RecsysError, SQLAlchemyError, OSError) as error:

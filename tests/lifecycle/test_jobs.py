@@ -19,7 +19,7 @@ from recsys.database.tables import JobRow
 from recsys.domain import RecsysError
 from recsys.lifecycle import jobs as room
 from recsys.lifecycle import schedule
-from recsys.lifecycle.jobs import fail_abandoned, retrain_now, this_process
+from recsys.lifecycle.jobs import fail_killed, retrain_now, this_process
 from recsys.lifecycle.retrain import Retrained
 from recsys.settings import Settings
 
@@ -154,7 +154,7 @@ def test_a_job_of_a_process_that_is_no_more_fails_at_the_next_look(sessions: Ses
     for owner, status in ((this_process(), RUNNING), (f"another-{host}:1", RUNNING), (f"{host}:{ended.pid}", FAILED)):
         with writing(sessions) as session:
             job = jobs.begin(session, RETRAIN, owner, time.time())
-        fail_abandoned(sessions)
+        fail_killed(sessions)
         assert newest(sessions).status == status
         change(sessions, "DELETE FROM jobs WHERE job_id = :job", job=job) if status == RUNNING else None
     assert f"{host}:{ended.pid} was killed" in (newest(sessions).error or "")

@@ -11,16 +11,12 @@ from recsys.encoders import expected_ids
 from recsys.features.examples import is_clicked
 from recsys.features.replay import Replay
 from recsys.pipeline.load import Dataset, load_dataset
-from recsys.progress import StageProgress
+from recsys.progress import StageProgress, untold
 from recsys.training import replayed as room
 from recsys.training.lists import Lists
 from recsys.training.replayed import Link, examples_since, replayed
 
 MODALITIES = ("image", "title")
-
-
-def silent(_stage: str, _done: int, _total: int) -> None:
-    pass
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +28,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dataset]:
     sessions.kw["bind"].dispose()
 
 
-def lists_of(data: Dataset, since: float, report: StageProgress = silent) -> tuple[Replay, Lists]:
+def lists_of(data: Dataset, since: float, report: StageProgress = untold) -> tuple[Replay, Lists]:
     replay = Replay(data.attributes, data.users, sampled=7, sample_every=3)
     count = int((data.log.impressions.known_at >= since).sum())
     chain = [Link(0, None), Link(count // 2, None), Link(count, None)]
