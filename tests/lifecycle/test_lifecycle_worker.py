@@ -116,6 +116,28 @@ def test_encoders_that_cannot_be_loaded_are_named_and_hinder_nothing_else(sessio
     assert [record for record in caplog.messages if "encoder of the title is not ready: out of memory" in record]
 
 
+@pytest.mark.parametrize("is_stopping", [True, False])
+def test_what_fails_as_the_process_is_taken_down_is_not_told(sessions, settings, monkeypatch, is_stopping):
+    """Imports under way fail in odd ways then; the same error at any other time is a fault of ours."""
+    told, loading, goes_on = [], [], threading.Event()
+
+    def torn(_encoder):
+        loading.append(threading.current_thread())
+        goes_on.wait(30)
+        raise AttributeError("taken down")
+
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    monkeypatch.setattr(worker, "warm_up", torn)
+    with running(settings):
+        until(lambda: loading)
+        if not is_stopping:
+            goes_on.set()
+            until(lambda: told)
+    goes_on.set()
+    loading[0].join(30)
+    assert bool(told) is not is_stopping
+
+
 def test_no_more_is_looked_at_than_what_changed(sessions, settings, monkeypatch):
     looks = []
     monkeypatch.setattr(worker, "load_encoders", lambda _settings: [Short("short")])
