@@ -10,9 +10,9 @@ import re
 import secrets
 import threading
 import time
-from collections import deque
 from collections.abc import Collection
 from dataclasses import replace
+from itertools import islice
 
 from recsys.database import served
 from recsys.database.bulk import one_at_a_time
@@ -39,7 +39,7 @@ class ServedLog:
     def __init__(self, sessions: Sessions, *, served_is_seen: bool):
         """``served_is_seen``: whether an answer counts as an impression without anybody's confirmation."""
         self.sessions, self.served_is_seen = sessions, served_is_seen
-        self._waiting: deque[ServedList] = deque()
+        self._waiting: dict[str, ServedList] = {}  # by impression id, until they are written
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_broken = self._is_stopping = False
@@ -66,7 +66,7 @@ class ServedLog:
         with self._changed:
             if self._is_broken or len(self._waiting) >= MOST_WAITING:
                 return None
-            self._waiting.append(answer)
+            self._waiting[answer.impression_id] = answer
             self._noted += 1
             if len(self._waiting) == 1:  # the writer is not woken for each that joins those it gathers
                 self._changed.notify_all()
@@ -81,7 +81,10 @@ class ServedLog:
 
     def catch_up(self, named: Collection[str]) -> None:
         """Wait for lists of these ids that were answered a moment ago, by this process or another one, to be logged."""
-        self.flush()
+        with self._changed:
+            is_waiting = any(name in self._waiting for name in named)
+        if is_waiting:
+            self.flush()
         while young := {name for name in named if _age(name) < ELSEWHERE}:
             with self.sessions() as session:
                 if len(served.find_served(session, young)) == len(young):
@@ -101,12 +104,13 @@ class ServedLog:
 
     def _write_some(self) -> bool:
         with self._changed:
-            some = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
+            some = list(islice(self._waiting.values(), MOST_AT_ONCE))
         left = self._unwritten(some)
         with self._changed:
             self._is_broken = bool(left)
+            for done in some[: len(some) - len(left)]:
+                del self._waiting[done.impression_id]
             self._done += len(some) - len(left)
-            self._waiting.extendleft(reversed(left))
             self._changed.notify_all()
             if left:
                 self._changed.wait_for(lambda: self._is_stopping, PAUSE)

@@ -95,6 +95,18 @@ def test_who_asks_for_the_log_does_not_wait_until_more_has_gathered(
     log.stop()
 
 
+def test_only_who_names_a_waiting_list_has_the_log_written(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served_log, "GATHER", 60.0)
+    log = ServedLog(sessions, served_is_seen=False)
+    log.start()
+    name = log.note(ANSWER)
+    log.catch_up({"a list of somebody else's"})
+    assert logged(sessions) == set()
+    log.catch_up({"a list of somebody else's", str(name)})
+    assert logged(sessions) == {name}
+    log.stop()
+
+
 def test_a_list_that_another_process_answered_a_moment_ago_is_waited_for(sessions: Sessions, served: ServedLog) -> None:
     other = ServedLog(sessions, served_is_seen=False)
     other.start()
