@@ -11,6 +11,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+Ints32 = npt.NDArray[np.int32]
 Small = npt.NDArray[np.int8]
 Bools = npt.NDArray[np.bool_]
 

@@ -12,6 +12,7 @@ from numba import njit
 from recsys.columns import NONE, Catalogue, Floats, Floats32, Ints
 from recsys.features.history import UserView, liked_of, taste_of
 from recsys.features.marks import Scratch, mark_readers, mark_user, read_marks, unmark
+from recsys.features.prefetch import prefetch
 from recsys.features.state import (
     CHANCES,
     CLICKS,
@@ -27,6 +28,7 @@ from recsys.features.state import (
 PRIOR = 10.0  # exposures' worth of the general CTR that every article starts with
 NEVER = 60.0 * 24.0 * 60.0  # minutes since something that never happened
 SIGNED = 256  # titles projected at once
+AHEAD = 4  # candidates whose memory is on its way while one is computed
 
 _HALF_LIFE_NAMES = ("30m", "2h", "8h", "24h", "72h")
 COUNTERS = tuple(
@@ -120,7 +122,11 @@ def compute_features(
     cell = cell_of(request.page, request.device)
     tail = _request_features(state, liked, request, t)
     general = _general(state, cell, t)
+    for a in candidates[:AHEAD]:
+        _prefetch(state, attributes, scratch, a, cell)
     for i in range(len(candidates)):
+        if i + AHEAD < len(candidates):
+            _prefetch(state, attributes, scratch, candidates[i + AHEAD], cell)
         a, row = candidates[i], out[i]
         at = _counters(state, a, cell, t, general, row)
         row[at] = _log_minutes(t - state.first_shown[a])
@@ -133,6 +139,24 @@ def compute_features(
         at = _catalogue(attributes, a, last, request, shares, premium_share, mean_length, row, at)
         row[at:] = tail
     unmark(view, scratch)
+
+
+@njit(cache=True)
+def _prefetch(state: ArticleState, attributes: Attributes, scratch: Scratch, a: int, cell: int) -> None:
+    """Ask for all that is going to be read of an article."""
+    for times in (state.first_shown, state.last_shown, scratch.last_shown, scratch.last_clicked):
+        prefetch(times, a)
+    for numbers in (attributes.published_at, attributes.premium, attributes.length):
+        prefetch(numbers, a)
+    for whole in (attributes.section, state.reader_total, scratch.times_shown, scratch.times_clicked):
+        prefetch(whole, a)
+    for here in (0, cell):
+        prefetch(state.counts[:, here], a)
+    prefetch(state.stamp, a)
+    prefetch(state.ratings, a)
+    prefetch(state.readers, a)
+    prefetch(state.reader_at, a)
+    prefetch(state.taste, a)
 
 
 @njit(cache=True)

@@ -3,15 +3,13 @@
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-from recsys.columns import NONE, Floats, Floats32, Ints
+from recsys.columns import NONE, Floats, Floats32, Ints, Ints32
 from recsys.features.history import UserView
 from recsys.features.state import READERS, ArticleState, halved
 
 RECENT = 5  # newest liked clicks for co-click
-Counts = npt.NDArray[np.int32]
 KINDS = 4
 LIKENESS_HALF_LIFE = 24.0 * 3600.0  # seconds, of readers who are like the user; the shorter ones are its powers
 LAST, NEWEST, HISTORY, CONTEXT = range(KINDS)  # readers of the last click, the newest, all, the article being read
@@ -25,8 +23,8 @@ class Scratch(NamedTuple):
     times_clicked: Ints  # (articles,)
     last_clicked: Floats  # (articles,)
     marks: Floats  # (users, KINDS)
-    marked: Counts  # (users,) the reading in which a user was marked; marks of an older one mean nothing
-    reading: Counts  # (1,) how many readings there were
+    marked: Ints32  # (users,) the reading in which a user was marked; marks of an older one mean nothing
+    reading: Ints32  # (1,) how many readings there were
     days: Floats  # (READERS,) what is left of each reader of one article, see ``read_marks``
 
 

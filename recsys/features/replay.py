@@ -115,7 +115,7 @@ def fold_live(state: ArticleState, attributes: Attributes, log: EventLog, views:
         log: a stretch that begins behind everything folded before, and splits no stamp.
         views: what was known of each user who clicks in it, strictly before it.
     """
-    check_keys(log, min(len(state.stamp), len(attributes.section)), np.iinfo(np.int64).max)
+    check_keys(log, min(len(state.stamp), len(attributes.section)), np.iinfo(np.int32).max)
     row_of = {user: row for row, user in enumerate(views)}
     rings = rings_of(list(views.values()))
     events = in_order(log)._replace(

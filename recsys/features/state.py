@@ -8,9 +8,10 @@ replay loops over these very functions, so live and replayed state have identica
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
-from recsys.columns import Floats, Ints
+from recsys.columns import Floats, Floats32, Ints, Ints32
 
 HALF_LIVES = np.array([0.5, 2.0, 8.0, 24.0, 72.0]) * 3600.0  # seconds
 CLICKS, EXPOSURES, CHANCES = 0, 1, 2  # chances: the sum of 1 / list length, the clicks that blind choice would give
@@ -25,7 +26,10 @@ HALVING = (
     .coef[::-1]
     .copy()
 )
+LATEST = 2.0**32 - 1.0  # second, in 2106
 DAY = 3  # the half-life over which lists are counted for the clicks that one of them brings
+
+Seconds = npt.NDArray[np.uint32]  # whole ones, rounded down, since 1970
 
 
 class ArticleState(NamedTuple):
@@ -36,10 +40,10 @@ class ArticleState(NamedTuple):
     first_shown: Floats  # (articles,) seconds, +inf never
     last_shown: Floats  # (articles,) seconds, -inf never
     totals: Ints  # (articles, 2) clicks and exposures ever
-    readers: Ints  # (articles, READERS) user keys, a ring
-    reader_at: Floats  # (articles, READERS) seconds, when each of them clicked
+    readers: Ints32  # (articles, READERS) user keys, a ring
+    reader_at: Seconds  # (articles, READERS) when each of them clicked
     reader_total: Ints  # (articles,) readers ever
-    taste: Floats  # (articles, TASTE) sum of its readers' title tastes at their clicks
+    taste: Floats32  # (articles, TASTE) sum of its readers' title tastes at their clicks
     ratings: Floats  # (articles, rates) see ``_expect``
 
 
@@ -51,10 +55,10 @@ def empty_state(articles: int) -> ArticleState:
         first_shown=np.full(articles, np.inf),
         last_shown=np.full(articles, -np.inf),
         totals=np.zeros((articles, 2), np.int64),
-        readers=np.zeros((articles, READERS), np.int64),
-        reader_at=np.zeros((articles, READERS)),
+        readers=np.zeros((articles, READERS), np.int32),
+        reader_at=np.zeros((articles, READERS), np.uint32),
         reader_total=np.zeros(articles, np.int64),
-        taste=np.zeros((articles, TASTE)),
+        taste=np.zeros((articles, TASTE), np.float32),
         ratings=np.zeros((articles, len(RATES))),
     )
 
@@ -77,16 +81,16 @@ def eventful(state: ArticleState) -> Ints:
 def unpacked(rows: Ints, packed: ArticleState, articles: int) -> ArticleState:
     """The state of article keys below ``articles`` from those of its ``rows`` that are not empty."""
     state = empty_state(articles)
-    for part, array in zip(state, packed, strict=True):
-        part[rows] = array
+    for name in state._fields:
+        getattr(state, name)[rows] = getattr(packed, name)
     return state
 
 
 def merged(first: ArticleState, second: ArticleState) -> ArticleState:
     """The state of two adjacent slices of time, from the state that each slice alone gives.
 
-    Integers, minima and maxima are exact; decayed sums agree within rounding (1e-9 relative). Tastes and ratings add up
-    what each slice alone says, which knew neither the readers' nor the articles' past.
+    Integers, minima and maxima are exact; sums agree within rounding (decayed ones 1e-9 relative, tastes 1e-5). Tastes
+    and ratings add up what each slice alone says, which knew neither the readers' nor the articles' past.
     """
     stamp = np.maximum(first.stamp, second.stamp)
     newest = np.minimum(second.reader_total, READERS)
@@ -207,7 +211,7 @@ def fold_click(
     """
     slot = state.reader_total[article] % READERS
     state.readers[article, slot] = user
-    state.reader_at[article, slot] = at
+    state.reader_at[article, slot] = np.uint32(min(max(at, 0.0), LATEST))
     state.reader_total[article] += 1
     state.taste[article] += taste
     if not counted:

@@ -113,7 +113,7 @@ def likeness(known: Reference, article: int) -> Row:
     row: Row = {}
     clicks = [c for c in known.clicked if c.article == article and c.weight > 0][-128:]
     for hours in (2, 8, 24):
-        weights = [_weight(max(0.0, known.t - c.at), hours) for c in clicks]
+        weights = [_weight(max(0.0, known.t - math.floor(c.at)), hours) for c in clicks]  # whole seconds are kept
         likes = sum(w * _likeness_to_user(known, c.user) for w, c in zip(weights, clicks, strict=True))
         row[f"readers_like_user_{hours}h"] = math.log1p(10 * likes)
         row[f"likeness_of_readers_{hours}h"] = 10 * likes / (sum(weights) + 1)
